@@ -1,0 +1,117 @@
+/** The arena file: who trades what, at which pace, within which limits. Every field has a default, a check and a line of doc. */
+
+import { z } from 'zod';
+import { parseDuration } from '../domain/time.ts';
+
+/** A duration as people write it: `250ms`, `15s`, `3m`, `1h`, `30d`. Becomes milliseconds. */
+const duration = (min = 1) =>
+  z.string().transform((text, ctx) => {
+    const ms = parseDuration(text);
+    if (ms === null || ms < min) {
+      ctx.addIssue({ code: 'custom', message: `a duration of at least ${min} ms, such as 250ms, 15s, 3m, 1h` });
+      return z.NEVER;
+    }
+    return ms;
+  });
+
+const fraction = z.number().min(0).max(1);
+const positiveUsd = z.number().positive();
+
+const scheduleFields = {
+  /** How often prices are fetched. */
+  price: duration(100),
+  /** How often a model decides; slots are aligned to the UTC clock. */
+  decision: duration(1000),
+  /** How often the equity of a model is recorded. */
+  snapshot: duration(1000),
+  /** How often analytics, views and the leaderboard are computed without a trade causing it. */
+  analytics: duration(1000),
+};
+const schedules = z.strictObject(scheduleFields);
+
+/** Limits that no decision may pass. */
+const guardrails = z.strictObject({
+  /** Decisions below it are rejected. */
+  minConfidence: fraction.default(0.5),
+  maxPositions: z.int().positive().default(4),
+  /** Share of the equity that may be bound as margin. */
+  maxMarginUsage: fraction.default(0.8),
+  maxLeverage: z.number().min(1).max(100).default(5),
+  /** Largest entry, notional, as a multiple of the equity. */
+  maxPositionToEquity: z.number().positive().default(1.5),
+  /** Smallest entry, notional USD. Exchanges refuse less than 10. */
+  minPositionUsd: positiveUsd.default(20),
+  /** A stop nearer than this fraction of the price is noise and rejected. */
+  minStopDistance: fraction.default(0.0005),
+});
+
+const endpoint = z.strictObject({
+  /** Base address of an OpenAI-compatible API, for instance http://127.0.0.1:11434/v1. */
+  baseUrl: z.url(),
+  /** Name of the model at that address. */
+  model: z.string().min(1),
+  /** Name of the environment variable that holds the key; the key itself never stands in a file. */
+  apiKeyEnv: z
+    .string()
+    .regex(/^[A-Z][A-Z0-9_]*$/, 'the name of an environment variable')
+    .optional(),
+  temperature: z.number().min(0).max(2).optional(),
+  maxCompletionTokens: z.int().positive().default(2000),
+  timeout: duration(100).default(60_000),
+  promptUsdPerMillionTokens: z.number().nonnegative().default(0),
+  completionUsdPerMillionTokens: z.number().nonnegative().default(0),
+});
+
+const participant = z
+  .strictObject({
+    id: z
+      .string()
+      .min(1)
+      .max(64)
+      .regex(/^[^{}\s]+$/, 'an id without spaces and braces'),
+    /** Name on the leaderboard; the id if absent. */
+    name: z.string().min(1).optional(),
+    /** A built-in strategy … */
+    strategy: z.string().optional(),
+    /** … or a language model behind an endpoint. */
+    endpoint: endpoint.optional(),
+    initialEquityUsd: positiveUsd.default(10_000),
+    /** Own decision interval; the arena's if absent. */
+    decision: duration(1000).optional(),
+    /** Tokens and dollars a market day; absent is unlimited. */
+    dailyTokens: z.int().positive().optional(),
+    dailyUsd: positiveUsd.optional(),
+  })
+  .refine((model) => (model.strategy === undefined) !== (model.endpoint === undefined), {
+    message: 'exactly one of "strategy" and "endpoint"',
+  });
+
+export const arenaSchema = z.strictObject({
+  /** Every random number of a run is a hash that begins with it. */
+  seed: z.string().min(1).default('nof0'),
+  /** Bars that indicators are computed on. */
+  barInterval: duration(60_000).default(300_000),
+  /** How much history the synthetic market invents before its first tick. */
+  history: duration(60_000).default(24 * 3_600_000),
+  schedules: schedules.prefault({ price: '1s', decision: '3m', snapshot: '5m', analytics: '1h' }),
+  /** What a market kind runs instead of `schedules`: the demo must show something soon, a replay has minute candles. */
+  paces: z
+    .strictObject({ synthetic: schedules.partial().optional(), replay: schedules.partial().optional() })
+    .prefault({ synthetic: { decision: '15s', snapshot: '30s', analytics: '1m' }, replay: { price: '1m' } }),
+  paper: z
+    .strictObject({
+      /** Basis points of the notional, as the base tier of the real exchange. */
+      takerFeeBps: z.number().min(0).max(1000).default(4.5),
+      makerFeeBps: z.number().min(-100).max(1000).default(1.5),
+      /** What a market order pays beyond the mark price. */
+      slippageBps: z.number().min(0).max(1000).default(1),
+    })
+    .prefault({}),
+  guardrails: guardrails.prefault({}),
+  models: z.array(participant).min(1),
+});
+
+export type Arena = z.infer<typeof arenaSchema>;
+export type Participant = Arena['models'][number];
+export type Schedules = Arena['schedules'];
+export type Guardrails = Arena['guardrails'];

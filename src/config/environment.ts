@@ -1,0 +1,82 @@
+/** The environment's variables, each with its default and check. This file and the arena's are the configuration reference. */
+
+import { z } from 'zod';
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const url = (protocols: string[]) =>
+  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+    message: `an address beginning with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+  });
+const redisUrl = url(['redis:', 'rediss:']);
+const runName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9_-]{0,40}$/, 'lower-case letters, digits, "-" and "_", at most 41 characters');
+
+export const environmentFields = {
+  DATABASE_URL: url(['postgres:', 'postgresql:'])
+    .optional()
+    .describe('Postgres. Unset: an embedded server is started.'),
+  REDIS_URL: redisUrl.optional().describe('One Redis for both roles (must be noeviction).'),
+  REDIS_QUEUE_URL: redisUrl.optional().describe('Redis of the queue role: jobs, trade stream (AOF, noeviction).'),
+  REDIS_CACHE_URL: redisUrl
+    .optional()
+    .describe('Redis of the cache role: everything that can be rebuilt (volatile-lru).'),
+  NOF0_RUN: runName.optional().describe('Name of the run: own database, key prefix and folder.'),
+  NOF0_DATA_DIR: z.string().min(1).default('.nof0').describe('Folder of the embedded servers, one sub-folder a run.'),
+  NOF0_ARENA: z.string().min(1).default('config/arena.yaml').describe('The arena file.'),
+  NOF0_REDIS_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{1,32}$/, '1 to 32 letters, digits, "_", "." or "-"')
+    .default('nof0')
+    .describe('First part of every Redis key.'),
+  NOF0_REDIS_SERVER: z.string().min(1).optional().describe('Path of the redis-server or valkey-server to embed.'),
+  NOF0_HTTP_HOST: z.string().min(1).default('127.0.0.1').describe('Where the API listens.'),
+  NOF0_HTTP_PORT: port
+    .optional()
+    .describe('Port of the API. Unset: 4280, or a free one when that is taken; 0: any free one.'),
+  NOF0_LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'])
+    .default('info')
+    .describe('Least severe level that is logged.'),
+  NOF0_LOG_FORMAT: z
+    .enum(['auto', 'json', 'pretty'])
+    .default('auto')
+    .describe('auto: pretty in a terminal, JSON elsewhere.'),
+  NOF0_DB_POOL: z.coerce.number().int().min(2).max(200).default(20).describe('Database connections of one process.'),
+  NOF0_CONCURRENCY: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1000)
+    .default(8)
+    .describe('Jobs a worker process runs at a time, a queue.'),
+  NOF0_TTL_SHORT: z.coerce.number().int().min(1).default(10).describe('Seconds. Prices.'),
+  NOF0_TTL_MEDIUM: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(60)
+    .describe('Seconds. Leaderboard, recent trades, contexts.'),
+  NOF0_TTL_LONG: z.coerce.number().int().min(1).default(300).describe('Seconds. Equity curves, assets, conversations.'),
+  NOF0_TTL_POSITIONS: z.coerce.number().int().min(1).default(30).describe('Seconds. Open positions.'),
+  NOF0_TTL_ANALYTICS: z.coerce.number().int().min(1).default(600).describe('Seconds. Analytics.'),
+  NOF0_TTL_GUARD: z.coerce.number().int().min(1).default(86_400).describe('Seconds. Trade stream guards.'),
+  NOF0_TTL_LOCK: z.coerce.number().int().min(1).default(5).describe('Seconds. Refresh locks.'),
+} satisfies Record<string, z.ZodType>;
+
+export const environmentSchema = z
+  .object(environmentFields)
+  .refine((env) => (env.REDIS_QUEUE_URL === undefined) === (env.REDIS_CACHE_URL === undefined), {
+    message: 'REDIS_QUEUE_URL and REDIS_CACHE_URL come together (or REDIS_URL alone)',
+    path: ['REDIS_QUEUE_URL'],
+  })
+  .refine(
+    (env) => (env.DATABASE_URL === undefined) === (env.REDIS_URL === undefined && env.REDIS_QUEUE_URL === undefined),
+    {
+      message:
+        'DATABASE_URL and REDIS_URL (or the two role addresses) come together: either everything is embedded or nothing',
+      path: ['DATABASE_URL'],
+    },
+  );
+
+export type Environment = z.infer<typeof environmentSchema>;

@@ -1,0 +1,159 @@
+/** The prompt of a language model: rules and answer format in `system`, account and market of the slot in `user`. */
+
+import type { DecisionContext, FrameAsset, Indicators, MarketFrame, PositionView } from '../domain/decision.ts';
+import { sha256 } from '../domain/random.ts';
+
+/** Changes whenever the wording does: stored with every cycle. */
+export const PROMPT_VERSION = 'v1';
+
+const CLOSES_SHOWN = 12;
+
+export type RenderedPrompt = {
+  readonly system: string;
+  readonly user: string;
+  readonly version: string;
+  /** SHA-256 of both texts. */
+  readonly digest: string;
+};
+
+/** Renders what a model is told in one slot. The same context and frame always give the same text. */
+export function renderPrompt(context: DecisionContext, frame: MarketFrame): RenderedPrompt {
+  const system = systemPrompt(context);
+  const user = [
+    `Time: ${new Date(context.slotMs).toISOString()} (decision ${context.cycleNumber})`,
+    section('Account', accountLines(context)),
+    section('Open positions', positionLines(context)),
+    section('Market', marketLines(frame)),
+    'Decide now. Answer with the JSON object only.',
+  ].join('\n\n');
+  return { system, user, version: PROMPT_VERSION, digest: sha256(`${PROMPT_VERSION}\n${system}\n${user}`) };
+}
+
+function systemPrompt({ limits }: DecisionContext): string {
+  return `You trade perpetual futures on one account, in competition with other models. Your goal is the highest equity after
+fees and funding, without ruin.
+
+Rules
+- Actions: open_long, open_short, close_long, close_short, hold. A symbol that you do not mention is held.
+- One position per symbol. Never open where a position is open; close it first and open in a later decision. A close is whole.
+- Every entry needs stop_loss and take_profit: a long has stop_loss < price < take_profit, a short the reverse.
+- position_size_usd is the notional (margin × leverage), between ${limits.minPositionUsd} and ${limits.maxPositionUsd} USD.
+- At most ${limits.maxPositions} open positions, leverage at most ${limits.maxLeverage} and at most the symbol's own maximum.
+- Margin in use may not exceed ${percent(limits.maxMarginUsage)} of the equity.
+- Entries with a confidence below ${limits.minConfidence} are not executed.
+- Orders are executed at the market. Every fill costs a fee: do nothing rather than trade without an edge.
+- Funding is paid every hour; with a positive rate longs pay shorts.
+
+Answer with one JSON object and nothing else:
+{
+  "reasoning": "what you see in the market and in your positions",
+  "decisions": [
+    {
+      "symbol": "BTC",
+      "action": "open_long",
+      "position_size_usd": 1000,
+      "leverage": 2,
+      "entry_price": 100000,
+      "stop_loss": 98500,
+      "take_profit": 103000,
+      "confidence": 0.7,
+      "risk_usd": 15,
+      "reasoning": "why",
+      "invalidation_condition": "what would prove this wrong"
+    }
+  ]
+}
+symbol, action and confidence (0 to 1) are always required. The numbers above are an example of the format, not advice.
+An empty list of decisions means that everything is held.`;
+}
+
+function section(title: string, lines: readonly string[]): string {
+  return `## ${title}\n${lines.join('\n')}`;
+}
+
+function accountLines({ account, positions, limits }: DecisionContext): string[] {
+  const { initialEquityUsd, equityUsd, availableUsd, marginUsedUsd } = account;
+  const total = initialEquityUsd > 0 ? ` (${percent(equityUsd / initialEquityUsd - 1)} since the start)` : '';
+  return [
+    `equity ${money(equityUsd)}${total}`,
+    `available ${money(availableUsd)}, margin in use ${money(marginUsedUsd)}`,
+    `positions ${positions.length} of ${limits.maxPositions}`,
+  ];
+}
+
+function positionLines({ positions, slotMs }: DecisionContext): string[] {
+  return positions.length === 0 ? ['none'] : positions.map((position) => positionLine(position, slotMs));
+}
+
+function positionLine(position: PositionView, slotMs: number): string {
+  const side = position.quantity < 0 ? 'short' : 'long';
+  const minutes = Math.round((slotMs - position.entryTsMs) / 60_000);
+  return [
+    `${position.symbol} ${side} ${Math.abs(position.quantity)} at ${position.entryPrice}, now ${position.markPrice}`,
+    `unrealized ${money(position.unrealizedPnlUsd)}`,
+    `leverage ${position.leverage}`,
+    `stop ${position.stopLoss ?? 'none'}`,
+    `target ${position.takeProfit ?? 'none'}`,
+    `open for ${minutes} min`,
+  ].join('; ');
+}
+
+function marketLines(frame: MarketFrame): string[] {
+  const assets = Object.values(frame.assets).sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
+  const minutes = frame.barIntervalMs / 60_000;
+  const intro = `Indicators and closes are of closed ${minutes}-minute bars; - means not known yet.`;
+  const header = '| symbol | price | 1h | 4h | funding/h | open interest | volume 24h USD | max leverage |';
+  return [
+    intro,
+    '',
+    header,
+    '|---|---|---|---|---|---|---|---|',
+    ...assets.map(tableRow),
+    '',
+    ...assets.map(indicatorLine),
+  ];
+}
+
+function tableRow(asset: FrameAsset): string {
+  const cells = [
+    asset.symbol,
+    String(asset.price),
+    percentOr(asset.change1h),
+    percentOr(asset.change4h),
+    percentOr(asset.fundingRate, 4),
+    number(asset.openInterest),
+    number(asset.volume24h),
+    String(asset.maxLeverage),
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
+
+function indicatorLine({ symbol, indicators, closes }: FrameAsset): string {
+  const of = (key: keyof Indicators): string => number(indicators[key]);
+  return [
+    `${symbol}: EMA 20/50/200 ${of('ema20')} / ${of('ema50')} / ${of('ema200')}`,
+    `MACD ${of('macd')} signal ${of('macdSignal')} histogram ${of('macdHistogram')}`,
+    `RSI 7/14 ${of('rsi7')} / ${of('rsi14')}`,
+    `ATR 14 ${of('atr14')}`,
+    `Bollinger ${of('bollLower')} / ${of('bollMiddle')} / ${of('bollUpper')}`,
+    `20-bar low/high ${of('donchianLow20')} / ${of('donchianHigh20')}`,
+    `closes ${closes.slice(-CLOSES_SHOWN).join(', ') || '-'}`,
+  ].join('; ');
+}
+
+function money(value: number): string {
+  return `${value.toFixed(2)} USD`;
+}
+
+function percent(fraction: number, digits = 2): string {
+  return `${(fraction * 100).toFixed(digits)} %`;
+}
+
+function percentOr(fraction: number | null, digits = 2): string {
+  return fraction === null ? '-' : percent(fraction, digits);
+}
+
+/** Six significant digits without an exponent: enough to decide on, and few tokens. */
+function number(value: number | null): string {
+  return value === null ? '-' : Number(value.toPrecision(6)).toString();
+}

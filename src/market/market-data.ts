@@ -1,0 +1,17 @@
+/** The door to a market. Implementations: synthetic, replay. */
+
+import type { Asset, MarketBatch } from '../domain/market.ts';
+
+export interface MarketData {
+  /** Name under which its prices are stored, for instance `synthetic`. */
+  readonly provider: string;
+  /** The instruments it knows. */
+  assets(signal?: AbortSignal): Promise<Asset[]>;
+  /**
+   * Everything that became known in (fromMs, toMs], in time order. A candle becomes known at open + interval.
+   * Asked twice for the same stretch it answers the same. `fromMs` null: history too, as far as the provider keeps it.
+   */
+  fetch(fromMs: number | null, toMs: number, signal?: AbortSignal): Promise<MarketBatch>;
+  /** First and last market time with data, for a market that ends; null for one that goes on. */
+  readonly extent: { readonly startMs: number; readonly endMs: number } | null;
+}

@@ -1,0 +1,283 @@
+/**
+ * Refreshes, reads and checks projected keys. Every write draws its token before it loads, so an older value can never replace a
+ * newer one; the lock in front only keeps processes from computing the same key at the same time.
+ */
+
+import { CodedError, messageOf } from '../errors.ts';
+import { redisNowMs, type ScriptedRedis } from '../redis/connections.ts';
+import { FAMILIES, type Family, type KeyRegistry } from '../redis/keys.ts';
+import { type RefreshLock, refreshLock } from '../redis/lock.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { type LoadContext, type Members, type Projection, type Target, typeOf } from './projection.ts';
+
+/** A write that takes longer than this after its token was drawn is refused: its sidecar may have expired. */
+const MAX_WRITE_AGE_MS = 10_000;
+const SIDECAR_TTL_MS = 60_000;
+
+export type RefreshResult = { readonly written: number; readonly refused: number };
+
+export class Publisher {
+  readonly #context: LoadContext;
+  readonly #redis: ScriptedRedis;
+  readonly #keys: KeyRegistry;
+  readonly #metrics: Metrics;
+  readonly #logger: Logger;
+  readonly #projections = new Map<Family, Projection>();
+
+  constructor(
+    context: LoadContext,
+    redis: ScriptedRedis,
+    keys: KeyRegistry,
+    metrics: Metrics,
+    logger: Logger,
+    projections: readonly Projection[],
+  ) {
+    this.#context = context;
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#metrics = metrics;
+    this.#logger = logger;
+    for (const projection of projections) this.#projections.set(projection.family, projection);
+  }
+
+  get families(): Family[] {
+    return [...this.#projections.keys()];
+  }
+
+  get context(): LoadContext {
+    return this.#context;
+  }
+
+  /** Whether the cache answers; without it reads come from Postgres and refreshes wait in the outbox. */
+  get available(): boolean {
+    return this.#redis.status === 'ready';
+  }
+
+  /** Loads and writes the keys. Duplicate targets are one. Throws NOF0_CACHE_UNAVAILABLE when the cache is gone. */
+  async refresh(targets: readonly Target[]): Promise<RefreshResult> {
+    const unique = [...new Map(targets.map((target) => [this.#keys.key(target.family, target.ids), target])).values()];
+    if (unique.length === 0) return { written: 0, refused: 0 };
+    const started = process.hrtime.bigint();
+    const fence = await this.#fence();
+    const { due, release } = await this.#lock(unique, fence.token);
+    try {
+      const values = await this.#load(due);
+      const result = await this.#write(due, values, fence);
+      const seconds = Number(process.hrtime.bigint() - started) / 1e9;
+      for (const family of new Set(due.map((target) => target.family)))
+        this.#metrics.cacheFill.observe({ family }, seconds);
+      return result;
+    } finally {
+      await release();
+    }
+  }
+
+  /** The value of a key: from Redis, else computed (and written, if the cache allows). Never fails because of the cache. */
+  async read(target: Target): Promise<Members> {
+    const [value] = await this.readMany([target]);
+    return value ?? [];
+  }
+
+  /** The values of many keys in the order of the targets; misses are loaded together. */
+  async readMany(targets: readonly Target[]): Promise<Members[]> {
+    const cached = await this.#readCached(targets);
+    const misses = targets.filter((_, index) => cached[index] === undefined);
+    if (misses.length === 0) return cached.map((value) => value ?? []);
+    const loaded = await this.#fill(misses);
+    let next = 0;
+    return cached.map((value) => value ?? loaded[next++] ?? []);
+  }
+
+  /** Every key that should exist, of one family or of all. */
+  async allTargets(families: readonly Family[] = this.families): Promise<Target[]> {
+    const lists = await Promise.all(
+      families.map(async (family) =>
+        (await this.#projection(family).all(this.#context)).map((ids) => ({ family, ids })),
+      ),
+    );
+    return lists.flat();
+  }
+
+  /** What Postgres says a key should hold. */
+  load(targets: readonly Target[]): Promise<Members[]> {
+    return this.#load(targets);
+  }
+
+  /** What Redis holds now; undefined where the key is missing and not known to be empty. */
+  peek(targets: readonly Target[]): Promise<(Members | undefined)[]> {
+    return this.#peek(targets);
+  }
+
+  #projection(family: Family): Projection {
+    const projection = this.#projections.get(family);
+    if (projection === undefined) throw new CodedError('NOF0_INTERNAL', `no projection for key family "${family}"`);
+    return projection;
+  }
+
+  /** The order matters: Redis time, then the token, then the load. */
+  async #fence(): Promise<{ token: number; redisMs: number }> {
+    const redisMs = await redisNowMs(this.#redis).catch((error: unknown) => {
+      throw new CodedError('NOF0_CACHE_UNAVAILABLE', `the cache Redis does not answer: ${messageOf(error)}`, {
+        cause: error,
+      });
+    });
+    const rows = await this.#context.db.query<{ token: number }>(`SELECT nextval('projection_seq') AS token`);
+    return { token: rows[0]?.token ?? 0, redisMs };
+  }
+
+  async #load(targets: readonly Target[]): Promise<Members[]> {
+    const families = [...new Set(targets.map((target) => target.family))];
+    const loaded = new Map<Target, Members>();
+    await Promise.all(
+      families.map(async (family) => {
+        const own = targets.filter((target) => target.family === family);
+        const values = await this.#projection(family).load(
+          this.#context,
+          own.map((target) => target.ids),
+        );
+        own.forEach((target, index) => loaded.set(target, values[index] ?? []));
+      }),
+    );
+    return targets.map((target) => loaded.get(target) ?? []);
+  }
+
+  async #write(
+    targets: readonly Target[],
+    values: readonly Members[],
+    fence: { token: number; redisMs: number },
+  ): Promise<RefreshResult> {
+    const results = await Promise.all(
+      targets.map((target, index) => this.#writeOne(target, values[index] ?? [], fence)),
+    );
+    targets.forEach((target, index) =>
+      this.#metrics.projectionWrites.inc({
+        family: target.family,
+        result: results[index] === 1 ? 'written' : 'refused',
+      }),
+    );
+    const written = results.filter((result) => result === 1).length;
+    return { written, refused: results.length - written };
+  }
+
+  async #writeOne(target: Target, members: Members, fence: { token: number; redisMs: number }): Promise<number> {
+    const key = this.#keys.key(target.family, target.ids);
+    try {
+      return await this.#redis.fencedReplace(
+        key,
+        this.#keys.sidecar(key),
+        fence.token,
+        fence.redisMs,
+        MAX_WRITE_AGE_MS,
+        this.#keys.ttlMs(target.family),
+        SIDECAR_TTL_MS,
+        typeOf(target.family),
+        ...members,
+      );
+    } catch (error) {
+      throw new CodedError('NOF0_CACHE_UNAVAILABLE', `writing ${key}: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  /**
+   * Waits a moment for processes that compute the same keys. Whoever had to wait looks at the sidecar: a token drawn after ours
+   * means that our commit is in the value already. Without the lock the refresh goes on all the same.
+   */
+  async #lock(targets: readonly Target[], token: number): Promise<{ due: Target[]; release: () => Promise<void> }> {
+    const held: RefreshLock[] = [];
+    const due: Target[] = [];
+    await Promise.all(
+      targets.map(async (target) => {
+        if (FAMILIES[target.family].locked) {
+          const lock = refreshLock(
+            this.#redis,
+            this.#keys.lock(target.family, target.ids.join(':') || 'all'),
+            this.#keys.lockTtlMs,
+            () => this.#metrics.swallowed.inc({ reason: 'lock_lost' }),
+          );
+          held.push(lock);
+          if (!(await lock.tryAcquire()) && (await this.#supersededAfterWait(lock, target, token))) return;
+        }
+        due.push(target);
+      }),
+    );
+    const release = async () => {
+      await Promise.all(
+        held.map((lock) => lock.release().catch(() => this.#metrics.swallowed.inc({ reason: 'lock_release' }))),
+      );
+    };
+    return { due, release };
+  }
+
+  /** True when the holder we waited for has written something newer than our token. */
+  async #supersededAfterWait(lock: RefreshLock, target: Target, token: number): Promise<boolean> {
+    const end = this.#metrics.lockWaits.startTimer({ family: target.family });
+    await lock.waitFor();
+    end();
+    const sidecar = await this.#redis.get(this.#keys.sidecar(this.#keys.key(target.family, target.ids)));
+    return sidecar !== null && Number(sidecar.split(':')[0]) > token;
+  }
+
+  async #readCached(targets: readonly Target[]): Promise<(Members | undefined)[]> {
+    if (!this.available) return targets.map(() => undefined);
+    try {
+      const found = await this.#peek(targets);
+      targets.forEach((target, index) =>
+        this.#metrics.cacheReads.inc({ family: target.family, result: found[index] === undefined ? 'miss' : 'hit' }),
+      );
+      return found;
+    } catch (error) {
+      this.#metrics.swallowed.inc({ reason: 'cache_read' });
+      this.#logger.debug({ error: messageOf(error) }, 'cache read failed, reading Postgres');
+      return targets.map(() => undefined);
+    }
+  }
+
+  /** Computes missing keys for a reader and writes them on the way; the reader gets its value even if the write is refused. */
+  async #fill(targets: readonly Target[]): Promise<Members[]> {
+    const fence = this.available ? await this.#fence().catch(() => null) : null;
+    const values = await this.#load(targets);
+    if (fence !== null) {
+      await this.#write(targets, values, fence).catch((error: unknown) => {
+        this.#metrics.swallowed.inc({ reason: 'cache_fill' });
+        this.#logger.debug({ error: messageOf(error) }, 'cache fill failed');
+      });
+    }
+    return values;
+  }
+
+  async #peek(targets: readonly Target[]): Promise<(Members | undefined)[]> {
+    const pipeline = this.#redis.pipeline();
+    for (const target of targets) {
+      const key = this.#keys.key(target.family, target.ids);
+      const type = typeOf(target.family);
+      if (type === 'string') pipeline.get(key);
+      else if (type === 'hash') pipeline.hgetall(key);
+      else if (type === 'list') pipeline.lrange(key, 0, -1);
+      else pipeline.zrange(key, '0', '-1', 'WITHSCORES');
+      pipeline.get(this.#keys.sidecar(key));
+    }
+    const replies = (await pipeline.exec()) ?? [];
+    const failure = replies.find(([error]) => error)?.[0];
+    if (failure) throw failure;
+    const now = Date.now();
+    return targets.map((target, index) => {
+      const members = toMembers(target.family, replies[2 * index]?.[1]);
+      if (members.length > 0) return members;
+      const emptyUntil = Number(String(replies[2 * index + 1]?.[1] ?? '').split(':')[1] ?? 0);
+      return emptyUntil > now ? [] : undefined;
+    });
+  }
+}
+
+function toMembers(family: Family, reply: unknown): string[] {
+  if (reply === null || reply === undefined) return [];
+  if (typeof reply === 'string') return [reply];
+  if (Array.isArray(reply)) {
+    const items = reply.map(String);
+    if (typeOf(family) !== 'zset') return items;
+    // ZRANGE answers member, score; values are written as score, member.
+    return items.flatMap((_, i) => (i % 2 === 0 ? [items[i + 1] ?? '', items[i] ?? ''] : []));
+  }
+  return Object.entries(reply as Record<string, string>).flat();
+}

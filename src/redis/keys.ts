@@ -1,0 +1,93 @@
+/** The registry of every Redis key: families, types, lifetimes. No other file builds a key. */
+
+import type { TtlClasses } from '../config.ts';
+import { encodeId } from '../domain/ids.ts';
+
+export type KeyType = 'string' | 'hash' | 'list' | 'zset';
+
+type FamilySpec = {
+  /** Pattern after the prefix; each `{}` takes one encoded id. */
+  readonly pattern: string;
+  readonly type: KeyType;
+  readonly ttl: keyof TtlClasses;
+  /** Whether one process at a time recomputes it. */
+  readonly locked: boolean;
+};
+
+/** Families of the cache role. Everything here can be rebuilt from Postgres. */
+export const FAMILIES = {
+  priceLatest: { pattern: 'price:latest:{}', type: 'string', ttl: 'short', locked: false },
+  priceLatestByProvider: { pattern: 'price:latest:{}:{}', type: 'string', ttl: 'short', locked: false },
+  cryptoPrices: { pattern: 'crypto_prices', type: 'hash', ttl: 'short', locked: false },
+  marketAsset: { pattern: 'market:asset:{}:{}', type: 'string', ttl: 'long', locked: false },
+  marketCtx: { pattern: 'market:ctx:{}:{}', type: 'string', ttl: 'medium', locked: true },
+  marketFrame: { pattern: 'market:frame:{}', type: 'string', ttl: 'long', locked: true },
+  positions: { pattern: 'positions:{}', type: 'hash', ttl: 'positions', locked: true },
+  tradesRecent: { pattern: 'trades:recent:{}', type: 'list', ttl: 'medium', locked: true },
+  leaderboard: { pattern: 'leaderboard', type: 'zset', ttl: 'medium', locked: true },
+  leaderboardCache: { pattern: 'leaderboard:cache', type: 'string', ttl: 'medium', locked: true },
+  sinceInception: { pattern: 'since_inception:{}', type: 'list', ttl: 'long', locked: true },
+  analytics: { pattern: 'analytics:{}', type: 'string', ttl: 'analytics', locked: true },
+  analyticsAll: { pattern: 'analytics:all', type: 'string', ttl: 'analytics', locked: true },
+  conversations: { pattern: 'conversations:{}', type: 'list', ttl: 'long', locked: true },
+  decisionLast: { pattern: 'decision:last:{}', type: 'string', ttl: 'medium', locked: false },
+  traderState: { pattern: 'trader:{}:state', type: 'string', ttl: 'medium', locked: false },
+  simOrders: { pattern: 'sim:orders:{}', type: 'string', ttl: 'medium', locked: true },
+  simBalances: { pattern: 'sim:balances:{}', type: 'string', ttl: 'medium', locked: true },
+} as const satisfies Record<string, FamilySpec>;
+
+export type Family = keyof typeof FAMILIES;
+
+/** Builds keys under one prefix. Ids are percent-encoded. */
+export class KeyRegistry {
+  readonly prefix: string;
+  readonly #ttl: TtlClasses;
+
+  constructor(prefix: string, ttl: TtlClasses) {
+    this.prefix = prefix;
+    this.#ttl = ttl;
+  }
+
+  /** Key of a family; as many ids as its pattern has places. */
+  key(family: Family, ids: readonly string[]): string {
+    let next = 0;
+    const body = FAMILIES[family].pattern.replace(/\{\}/g, () => encodeId(ids[next++] ?? ''));
+    return `${this.prefix}:${body}`;
+  }
+
+  /** Where a key's token and remembered emptiness live: the braces put it into the same cluster slot. */
+  sidecar(key: string): string {
+    return `v:{${key}}`;
+  }
+
+  /** Lifetime of a family's values, ms. */
+  ttlMs(family: Family): number {
+    return this.#ttl[FAMILIES[family].ttl];
+  }
+
+  lock(resource: string, id: string): string {
+    return `${this.prefix}:lock:${resource}:${encodeId(id)}`;
+  }
+
+  /** Queue role: the trade stream and the guards in front of it (one hash tag, so that one script may write both). */
+  tradeStream(): string {
+    return `${this.prefix}:trades:stream`;
+  }
+
+  tradeGuard(tradeId: string): string {
+    return `${this.prefix}:ingest:trade:${encodeId(tradeId)}`;
+  }
+
+  /** Queue role: BullMQ's own prefix. */
+  get queuePrefix(): string {
+    return `${this.prefix}:bull`;
+  }
+
+  get guardTtlMs(): number {
+    return this.#ttl.guard;
+  }
+
+  get lockTtlMs(): number {
+    return this.#ttl.lock;
+  }
+}

@@ -1,0 +1,50 @@
+/** The lock in front of a recompute: `SET NX PX` with an owner token. It saves work; correctness never rests on it. */
+
+import type { Redis } from 'ioredis';
+import { type LockOptions, Mutex, TimeoutError } from 'redis-semaphore';
+
+/** How long a refresh waits for another process that computes the same key. */
+const WAIT_MS = 100;
+
+/** The library puts `mutex:` before every key; ours are named in the registry and keep their names. */
+class NamedMutex extends Mutex {
+  constructor(redis: Redis, key: string, options: LockOptions) {
+    super(redis as never, key, options);
+    this._key = key;
+  }
+}
+
+/** One lock. Release it in any case; releasing one that was lost is harmless. */
+export interface RefreshLock {
+  /** True when it was free. */
+  tryAcquire(): Promise<boolean>;
+  /** Waits for the holder, at most 100 ms; true when it was acquired. */
+  waitFor(): Promise<boolean>;
+  release(): Promise<void>;
+}
+
+export function refreshLock(redis: Redis, key: string, ttlMs: number, onLost: () => void): RefreshLock {
+  const mutex = new NamedMutex(redis, key, {
+    lockTimeout: ttlMs,
+    acquireTimeout: WAIT_MS,
+    retryInterval: 5,
+    refreshInterval: 0,
+    // The library's default throws where nobody can catch it.
+    onLockLost: onLost,
+  });
+  return {
+    tryAcquire: () => mutex.tryAcquire(),
+    async waitFor() {
+      try {
+        await mutex.acquire();
+        return true;
+      } catch (error) {
+        if (error instanceof TimeoutError) return false;
+        throw error;
+      }
+    },
+    async release() {
+      if (mutex.isAcquired) await mutex.release();
+    },
+  };
+}

@@ -1,0 +1,121 @@
+/**
+ * One pool for everything. Commit paths are one statement or one client of this pool (measured several times faster than an
+ * ORM's interactive transaction); Prisma shares it for ordinary reads and writes and owns schema and types.
+ */
+
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { sha256 } from '../domain/random.ts';
+import { CodedError, isDatabaseOutage, messageOf } from '../errors.ts';
+import { PrismaClient } from './generated/client.ts';
+
+export type Row = Record<string, unknown>;
+
+/** Anything that can run a statement: the pool itself or the client of a transaction. */
+export interface Queryable {
+  /** Runs one statement, prepared once a connection, and returns its rows. BIGINT comes as number. */
+  query<T extends object = Row>(text: string, values?: unknown[]): Promise<T[]>;
+}
+
+const INT8 = 20;
+const NUMERIC_TIMESTAMPS = new Map<number, (text: string) => unknown>([[INT8, parseInt8]]);
+
+function parseInt8(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new CodedError('NOF0_INTERNAL', `BIGINT ${text} does not fit into a number`);
+  return value;
+}
+
+const types = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    return (NUMERIC_TIMESTAMPS.get(oid) ?? pg.types.getTypeParser(oid, format)) as never;
+  },
+};
+
+const statementNames = new Map<string, string>();
+
+function statementName(text: string): string {
+  let name = statementNames.get(text);
+  if (name === undefined) {
+    name = `s${sha256(text).slice(0, 24)}`;
+    statementNames.set(text, name);
+  }
+  return name;
+}
+
+async function run<T extends object>(client: pg.Pool | pg.PoolClient, text: string, values: unknown[]): Promise<T[]> {
+  const result = await client.query<T>({ name: statementName(text), text, values });
+  return result.rows;
+}
+
+export class Database implements Queryable {
+  readonly prisma: PrismaClient;
+  readonly #pool: pg.Pool;
+
+  constructor(url: string, options: { max: number; applicationName: string; onError: (error: Error) => void }) {
+    this.#pool = new pg.Pool({
+      connectionString: url,
+      max: options.max,
+      application_name: options.applicationName,
+      connectionTimeoutMillis: 5000,
+      idleTimeoutMillis: 30_000,
+      types,
+    });
+    // A connection that dies while idle reports here; unheard it would end the process.
+    this.#pool.on('error', options.onError);
+    this.prisma = new PrismaClient({ adapter: new PrismaPg(this.#pool) });
+  }
+
+  query<T extends object = Row>(text: string, values: unknown[] = []): Promise<T[]> {
+    return run<T>(this.#pool, text, values);
+  }
+
+  /**
+   * Runs `work` in one READ COMMITTED transaction on one client. Rolls back when it throws. Work must be quick and do no
+   * other I/O: a transaction open over a network call would hold its locks for that long.
+   */
+  async transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect();
+    let broken: Error | undefined;
+    try {
+      await client.query('BEGIN');
+      const result = await work({
+        query: <R extends object = Row>(text: string, values: unknown[] = []) => run<R>(client, text, values),
+      });
+      await client.query('COMMIT');
+      return result;
+    } catch (error) {
+      await client.query('ROLLBACK').catch((rollbackError: unknown) => {
+        broken = rollbackError instanceof Error ? rollbackError : new Error(messageOf(rollbackError));
+      });
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  /** Wall time of the database, Unix ms: the one clock that all processes share. */
+  async nowMs(): Promise<number> {
+    const rows = await this.query<{ now: number }>(
+      'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now',
+    );
+    return rows[0]?.now ?? 0;
+  }
+
+  /** Throws NOF0_DATABASE_UNAVAILABLE with a message for people when nobody answers. */
+  async assertReachable(where: string): Promise<void> {
+    try {
+      await this.query('SELECT 1');
+    } catch (error) {
+      if (!isDatabaseOutage(error) && !(error instanceof Error)) throw error;
+      throw new CodedError('NOF0_DATABASE_UNAVAILABLE', `Postgres at ${where} does not answer: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.prisma.$disconnect();
+    await this.#pool.end();
+  }
+}

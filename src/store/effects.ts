@@ -1,0 +1,128 @@
+/** Rows of the outbox: what must still happen after a commit. */
+
+import type { Queryable } from './database.ts';
+
+/** Refresh a key of the cache role. */
+export type ProjectEffect = { readonly kind: 'project'; readonly target: string };
+/** Run a job. The target is the job's identity; the row lives until the job has finished. */
+export type EnqueueEffect = {
+  readonly kind: 'enqueue';
+  readonly target: string;
+  readonly payload: { readonly job: string; readonly data: object };
+};
+/** Append to the trade stream. */
+export type StreamEffect = {
+  readonly kind: 'stream';
+  readonly target: string;
+  readonly version: number;
+  readonly ordinal: number;
+  readonly payload: object;
+};
+
+export type NewEffect = ProjectEffect | EnqueueEffect | StreamEffect;
+
+export type EffectRow = {
+  readonly id: number;
+  readonly kind: NewEffect['kind'];
+  readonly target: string;
+  readonly payload: Record<string, unknown>;
+  readonly attempts: number;
+  readonly createdAt: Date;
+};
+
+const COLUMNS = 'id, kind, target, payload, attempts, created_at AS "createdAt"';
+
+/**
+ * How long the process that wrote the effects may take before the relay takes over. Long enough for a slow Redis, short
+ * enough that a dead process is not noticed by people.
+ */
+export const EFFECT_LEASE_MS = 5000;
+
+/** Columns of `add_effects(…)` for statements that write effects together with a change. */
+export const EFFECT_COLUMNS = COLUMNS;
+
+/** Adds effects in the caller's transaction. They are born leased: the caller drains them right after its commit. */
+export function addEffects(
+  tx: Queryable,
+  effects: readonly NewEffect[],
+  leaseMs = EFFECT_LEASE_MS,
+): Promise<EffectRow[]> {
+  if (effects.length === 0) return Promise.resolve([]);
+  return tx.query<EffectRow>(`SELECT ${COLUMNS} FROM add_effects($1::jsonb, $2)`, [JSON.stringify(effects), leaseMs]);
+}
+
+/**
+ * Takes rows nobody holds: their process died, or their try failed. Only rows a little old, so that the relay does not run into
+ * the inline drain of a healthy process.
+ */
+export function claimAbandoned(db: Queryable, limit: number, leaseMs: number): Promise<EffectRow[]> {
+  return db.query<EffectRow>(
+    `UPDATE effects SET lease_until = clock_timestamp() + $2 * interval '1 millisecond', attempts = attempts + 1
+     WHERE id IN (
+       SELECT id FROM effects
+       WHERE (lease_until IS NULL OR lease_until < clock_timestamp()) AND created_at < clock_timestamp() - interval '2 seconds'
+       ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+     )
+     RETURNING ${COLUMNS}`,
+    [limit, leaseMs],
+  );
+}
+
+/**
+ * Deletes exactly these rows. The commit need not reach the disk before it is acknowledged: a row that comes back after a crash is
+ * applied once more, and every effect bears that.
+ */
+export async function deleteEffects(db: Queryable, ids: readonly number[]): Promise<void> {
+  if (ids.length === 0) return;
+  await db.query(
+    `WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true)) DELETE FROM effects USING relaxed WHERE id = ANY($1::bigint[])`,
+    [ids],
+  );
+}
+
+/** Gives rows back (the try failed): the relay tries again after the delay. */
+export async function releaseEffects(
+  db: Queryable,
+  ids: readonly number[],
+  error: string,
+  delayMs: number,
+): Promise<void> {
+  if (ids.length === 0) return;
+  await db.query(
+    `UPDATE effects SET lease_until = clock_timestamp() + $3 * interval '1 millisecond', last_error = $2 WHERE id = ANY($1::bigint[])`,
+    [ids, error.slice(0, 500), delayMs],
+  );
+}
+
+/** Newest effect of a job, or 0: what a run that begins now will have covered when it finishes. */
+export async function newestEnqueue(db: Queryable, target: string): Promise<number> {
+  const rows = await db.query<{ id: number }>(
+    `SELECT coalesce(max(id), 0) AS id FROM effects WHERE kind = 'enqueue' AND target = $1`,
+    [target],
+  );
+  return rows[0]?.id ?? 0;
+}
+
+/** The consumer's acknowledgement: the job finished, everything it covered is done. */
+export async function acknowledgeEnqueue(db: Queryable, target: string, uptoId: number): Promise<void> {
+  await db.query(
+    `WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true))
+     DELETE FROM effects USING relaxed WHERE kind = 'enqueue' AND target = $1 AND id <= $2`,
+    [target, uptoId],
+  );
+}
+
+/** Whether any job of the outbox has not finished yet. A replay's clock waits for it. */
+export async function hasUnfinishedJobs(db: Queryable): Promise<boolean> {
+  const rows = await db.query<{ busy: boolean }>(
+    `SELECT EXISTS (SELECT 1 FROM effects WHERE kind = 'enqueue') AS busy`,
+  );
+  return rows[0]?.busy ?? false;
+}
+
+/** Rows in the outbox by kind, with the age of the oldest in ms. */
+export function pendingEffects(db: Queryable): Promise<{ kind: string; count: number; oldestMs: number }[]> {
+  return db.query(
+    `SELECT kind, count(*) AS count, (extract(epoch FROM clock_timestamp() - min(created_at)) * 1000)::bigint AS "oldestMs" FROM effects GROUP BY kind`,
+  );
+}

@@ -1,0 +1,197 @@
+/** Accounts and their equity over time. */
+
+import type { Queryable } from './database.ts';
+
+export type Account = {
+  readonly modelId: string;
+  readonly initialEquityUsd: number;
+  readonly inceptionTsMs: number;
+  readonly version: number;
+};
+
+export function accounts(db: Queryable): Promise<Account[]> {
+  return db.query<Account>(
+    `SELECT model_id AS "modelId", initial_equity_usd AS "initialEquityUsd", inception_ts_ms AS "inceptionTsMs", version FROM accounts ORDER BY model_id`,
+  );
+}
+
+export async function account(db: Queryable, modelId: string): Promise<Account | null> {
+  const rows = await db.query<Account>(
+    `SELECT model_id AS "modelId", initial_equity_usd AS "initialEquityUsd", inception_ts_ms AS "inceptionTsMs", version FROM accounts WHERE model_id = $1`,
+    [modelId],
+  );
+  return rows[0] ?? null;
+}
+
+/** Cash that moved on an account according to its fills; see the equity rule in `domain/ledger`. */
+export type LedgerTotals = {
+  readonly realizedUsd: number;
+  readonly feesUsd: number;
+  readonly fundingUsd: number;
+  readonly transfersUsd: number;
+  readonly turnoverUsd: number;
+};
+
+/** Sums of each model's fills, and the turnover that tolerances are measured by. */
+export function ledgerTotals(
+  db: Queryable,
+  modelIds: readonly string[],
+): Promise<(LedgerTotals & { modelId: string })[]> {
+  return db.query(
+    `SELECT m.id AS "modelId",
+            coalesce(sum(f.closed_pnl) FILTER (WHERE f.kind = 'trade'), 0) AS "realizedUsd",
+            coalesce(sum(f.fee_usd), 0) AS "feesUsd",
+            coalesce(sum(f.closed_pnl) FILTER (WHERE f.kind = 'funding'), 0) AS "fundingUsd",
+            coalesce(sum(f.closed_pnl) FILTER (WHERE f.kind = 'transfer'), 0) AS "transfersUsd",
+            coalesce(sum(f.price * f.size) FILTER (WHERE f.kind = 'trade'), 0) AS "turnoverUsd"
+     FROM unnest($1::text[]) AS m(id) LEFT JOIN fills f ON f.model_id = m.id GROUP BY m.id`,
+    [modelIds],
+  );
+}
+
+export type NewSnapshot = {
+  readonly modelId: string;
+  readonly tsMs: number;
+  readonly equityUsd: number;
+  readonly realizedPnl: number;
+  readonly unrealizedPnl: number;
+  readonly cumPnlPct: number;
+  readonly sharpeRatio: number;
+  readonly marginUsed: number;
+  readonly positions: object;
+  readonly hourlyMarker: number;
+  readonly minuteMarker: number;
+};
+
+/** Statement that stores a snapshot; a second one of the same moment replaces the figures of the first. */
+export async function saveSnapshot(tx: Queryable, s: NewSnapshot): Promise<void> {
+  await tx.query(
+    `INSERT INTO account_equity_snapshots (model_id, ts_ms, equity_usd, realized_pnl, unrealized_pnl, cum_pnl_pct, sharpe_ratio, margin_used, positions,
+       since_inception_hourly_marker, since_inception_minute_marker)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+     ON CONFLICT (model_id, ts_ms) DO UPDATE SET equity_usd = excluded.equity_usd, realized_pnl = excluded.realized_pnl,
+       unrealized_pnl = excluded.unrealized_pnl, cum_pnl_pct = excluded.cum_pnl_pct, sharpe_ratio = excluded.sharpe_ratio,
+       margin_used = excluded.margin_used, positions = excluded.positions`,
+    [
+      s.modelId,
+      s.tsMs,
+      s.equityUsd,
+      s.realizedPnl,
+      s.unrealizedPnl,
+      s.cumPnlPct,
+      s.sharpeRatio,
+      s.marginUsed,
+      JSON.stringify(s.positions),
+      s.hourlyMarker,
+      s.minuteMarker,
+    ],
+  );
+}
+
+/** Equity at the end of each hour since inception, oldest first, at most the newest `hours`. Bounded, so its cost stays flat. */
+export async function hourlyEquity(db: Queryable, modelId: string, hours: number): Promise<number[]> {
+  const rows = await db.query<{ equity: number }>(
+    `SELECT equity FROM (
+       SELECT DISTINCT ON (since_inception_hourly_marker) since_inception_hourly_marker AS hour, equity_usd AS equity
+       FROM account_equity_snapshots
+       WHERE model_id = $1 AND since_inception_hourly_marker >
+         (SELECT coalesce(max(since_inception_hourly_marker), 0) - $2 FROM account_equity_snapshots WHERE model_id = $1)
+       ORDER BY since_inception_hourly_marker, ts_ms DESC
+     ) hourly ORDER BY hour`,
+    [modelId, hours],
+  );
+  return rows.map((row) => row.equity);
+}
+
+export type Snapshot = {
+  readonly id: number;
+  readonly modelId: string;
+  readonly tsMs: number;
+  readonly equityUsd: number;
+  readonly realizedPnl: number;
+  readonly unrealizedPnl: number;
+  readonly cumPnlPct: number | null;
+  readonly sharpeRatio: number | null;
+  readonly positions: Record<string, unknown>;
+  readonly hourlyMarker: number | null;
+  readonly minuteMarker: number | null;
+};
+
+const SNAPSHOT_COLUMNS = `id, model_id AS "modelId", ts_ms AS "tsMs", equity_usd AS "equityUsd", realized_pnl AS "realizedPnl",
+  unrealized_pnl AS "unrealizedPnl", cum_pnl_pct AS "cumPnlPct", sharpe_ratio AS "sharpeRatio", positions,
+  since_inception_hourly_marker AS "hourlyMarker", since_inception_minute_marker AS "minuteMarker"`;
+
+/** The last snapshot of each hour at or after the hourly marker, oldest first. */
+export function snapshotsByHour(db: Queryable, fromMarker: number, limit: number): Promise<Snapshot[]> {
+  return db.query<Snapshot>(
+    `SELECT DISTINCT ON (model_id, since_inception_hourly_marker) ${SNAPSHOT_COLUMNS} FROM account_equity_snapshots
+     WHERE since_inception_hourly_marker >= $1 ORDER BY model_id, since_inception_hourly_marker, ts_ms DESC LIMIT $2`,
+    [fromMarker, limit],
+  );
+}
+
+/** The newest snapshot of each model. */
+export function latestSnapshots(db: Queryable, modelIds: readonly string[]): Promise<Snapshot[]> {
+  return db.query<Snapshot>(
+    `SELECT s.* FROM unnest($1::text[]) AS m(id)
+     CROSS JOIN LATERAL (SELECT ${SNAPSHOT_COLUMNS} FROM account_equity_snapshots WHERE model_id = m.id ORDER BY ts_ms DESC LIMIT 1) s`,
+    [modelIds],
+  );
+}
+
+export type CurvePoint = { readonly modelId: string; readonly timestamp: number; readonly value: number };
+
+/** Most points an equity curve in Redis holds. */
+export const CURVE_POINTS = 500;
+
+/**
+ * Equity curves, oldest point first, thinned to about `CURVE_POINTS` by taking the last snapshot of equally long stretches of
+ * minutes; the newest snapshot is always part of it.
+ */
+export function equityCurves(db: Queryable, modelIds: readonly string[]): Promise<CurvePoint[]> {
+  return db.query<CurvePoint>(
+    `SELECT s.model_id AS "modelId", s.ts_ms AS timestamp, s.equity_usd AS value FROM unnest($1::text[]) AS m(id)
+     CROSS JOIN LATERAL (
+       SELECT greatest(1, ceil((max(since_inception_minute_marker) + 1)::float / ${CURVE_POINTS}))::int AS stretch
+       FROM account_equity_snapshots WHERE model_id = m.id
+     ) width
+     CROSS JOIN LATERAL (
+       SELECT DISTINCT ON (since_inception_minute_marker / width.stretch) model_id, ts_ms, equity_usd
+       FROM account_equity_snapshots WHERE model_id = m.id
+       ORDER BY since_inception_minute_marker / width.stretch, ts_ms DESC
+     ) s
+     ORDER BY s.model_id, s.ts_ms`,
+    [modelIds],
+  );
+}
+
+export type Standing = {
+  readonly modelId: string;
+  readonly initialEquityUsd: number;
+  readonly equityUsd: number;
+  readonly sharpe: number;
+  readonly numTrades: number;
+  readonly numWins: number;
+  readonly numLosses: number;
+  readonly winDollars: number;
+  readonly loseDollars: number;
+};
+
+/** Figures of the leaderboard from the base tables (the view is refreshed on a schedule, never on a trade's path). */
+export function standings(db: Queryable): Promise<Standing[]> {
+  return db.query<Standing>(
+    `SELECT a.model_id AS "modelId", a.initial_equity_usd AS "initialEquityUsd", coalesce(s.equity_usd, a.initial_equity_usd) AS "equityUsd",
+            coalesce(s.sharpe_ratio, 0) AS sharpe, t.num_trades AS "numTrades", t.num_wins AS "numWins", t.num_losses AS "numLosses",
+            t.win_dollars AS "winDollars", t.lose_dollars AS "loseDollars"
+     FROM accounts a
+     LEFT JOIN LATERAL (SELECT equity_usd, sharpe_ratio FROM account_equity_snapshots WHERE model_id = a.model_id ORDER BY ts_ms DESC LIMIT 1) s ON TRUE
+     CROSS JOIN LATERAL (
+       SELECT count(*) AS num_trades, count(*) FILTER (WHERE realized_net_pnl > 0) AS num_wins,
+              count(*) FILTER (WHERE realized_net_pnl <= 0) AS num_losses,
+              coalesce(sum(realized_net_pnl) FILTER (WHERE realized_net_pnl > 0), 0) AS win_dollars,
+              coalesce(sum(realized_net_pnl) FILTER (WHERE realized_net_pnl <= 0), 0) AS lose_dollars
+       FROM trades WHERE model_id = a.model_id AND voided_at IS NULL
+     ) t
+     ORDER BY a.model_id`,
+  );
+}

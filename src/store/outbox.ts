@@ -1,0 +1,78 @@
+/**
+ * Drains effects. The same function serves the inline drain right after a commit and the relay that comes behind a dead process:
+ * act once on all rows given, then delete exactly those. No transaction is open while it talks to Redis.
+ */
+
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Database } from './database.ts';
+import { claimAbandoned, deleteEffects, type EffectRow, releaseEffects } from './effects.ts';
+
+/** Applies all rows of one kind; throws when they must stay in the outbox. */
+export type EffectHandler = (rows: readonly EffectRow[]) => Promise<void>;
+
+const RETRY_DELAY_MS = 1000;
+/** How long a row belongs to the relay that claimed it; a job not acknowledged by then is offered to the queue again. */
+const REDELIVER_MS = 20_000;
+const RELAY_BATCH = 500;
+
+export class Outbox {
+  readonly #db: Database;
+  readonly #logger: Logger;
+  readonly #metrics: Metrics;
+  readonly #handlers = new Map<EffectRow['kind'], EffectHandler>();
+
+  constructor(db: Database, logger: Logger, metrics: Metrics) {
+    this.#db = db;
+    this.#logger = logger;
+    this.#metrics = metrics;
+  }
+
+  register(kind: EffectRow['kind'], handler: EffectHandler): void {
+    this.#handlers.set(kind, handler);
+  }
+
+  /**
+   * Applies rows this process holds the lease of. Never throws: the change they belong to is committed, and what fails here is
+   * left to the relay.
+   */
+  async drain(rows: readonly EffectRow[]): Promise<void> {
+    const kinds = [...new Set(rows.map((row) => row.kind))];
+    await Promise.all(
+      kinds.map((kind) =>
+        this.#drainKind(
+          kind,
+          rows.filter((row) => row.kind === kind),
+        ),
+      ),
+    );
+  }
+
+  /** One round of the relay: takes over what nobody drains. Returns how many rows it found. */
+  async relay(): Promise<number> {
+    const rows = await claimAbandoned(this.#db, RELAY_BATCH, REDELIVER_MS);
+    await this.drain(rows);
+    return rows.length;
+  }
+
+  async #drainKind(kind: EffectRow['kind'], rows: readonly EffectRow[]): Promise<void> {
+    const ids = rows.map((row) => row.id);
+    const handler = this.#handlers.get(kind);
+    if (handler === undefined) return;
+    try {
+      await handler(rows);
+      // A job's effect ends with the job, not with its arrival in the queue: its consumer deletes the row.
+      if (kind !== 'enqueue') await deleteEffects(this.#db, ids);
+      for (const row of rows)
+        this.#metrics.effectLatency.observe({ kind }, Math.max(0, Date.now() - row.createdAt.getTime()) / 1000);
+    } catch (error) {
+      this.#metrics.effectFailures.inc({ kind }, rows.length);
+      this.#logger.warn({ kind, rows: rows.length, error: messageOf(error) }, 'effects stay in the outbox');
+      // Without Postgres the lease simply runs out.
+      await releaseEffects(this.#db, ids, messageOf(error), RETRY_DELAY_MS).catch(() =>
+        this.#metrics.swallowed.inc({ reason: 'effect_release' }),
+      );
+    }
+  }
+}

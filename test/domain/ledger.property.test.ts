@@ -1,0 +1,188 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Fill } from '../../src/domain/fill.ts';
+import { equityUsd, foldFills, type LedgerFold, orderFills, unrealizedPnl } from '../../src/domain/ledger.ts';
+import { fill } from './fills.ts';
+
+const options = { sizeDecimals: 3 };
+const runs = { numRuns: 2000 };
+
+const step = fc.record({
+  kind: fc.constantFrom('trade', 'trade', 'trade', 'trade', 'funding', 'transfer'),
+  side: fc.constantFrom('buy', 'sell'),
+  // Few distinct sizes, so that flat and through-zero are common.
+  lots: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 5_000_000 })),
+  price: fc.integer({ min: 1, max: 10_000_000 }).map((ticks) => ticks / 100),
+  feeUsd: fc.integer({ min: -500, max: 5000 }).map((units) => units / 1000),
+  cashUsd: fc.integer({ min: -10_000, max: 10_000 }).map((cents) => cents / 100),
+  oid: fc.option(fc.integer({ min: 1, max: 5 }), { nil: null }),
+  pauseMs: fc.constantFrom(0, 0, 1, 60_000),
+});
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+
+/** A history as an exchange would tell it: right start positions, several fills in many a millisecond. */
+function history(steps: readonly Step[], startsOpen: boolean): Fill[] {
+  let tsMs = 1_000;
+  let lots = startsOpen ? -7 : 0;
+  const fills = startsOpen ? [fill({ id: 'opening', kind: 'opening', side: 'sell', size: 0.007, tsMs: 0 })] : [];
+  for (const [index, { kind, side, price, feeUsd, cashUsd, oid, pauseMs, ...rest }] of steps.entries()) {
+    tsMs += pauseMs;
+    const common = { id: `f${(index * 7919) % 1009}`, seq: 0, oid, tsMs, side, price, tid: index };
+    if (kind === 'trade') {
+      fills.push(fill({ ...common, kind, size: rest.lots / 1000, startPosition: lots / 1000, feeUsd }));
+      lots += side === 'buy' ? rest.lots : -rest.lots;
+    } else {
+      fills.push(fill({ ...common, kind: kind === 'funding' ? 'funding' : 'transfer', closedPnl: cashUsd }));
+    }
+  }
+  return fills;
+}
+
+const histories = fc
+  .tuple(fc.array(step, { maxLength: 40 }), fc.boolean())
+  .map(([steps, startsOpen]) => history(steps, startsOpen));
+const shuffledHistories = histories.chain((fills) =>
+  fc.record({ fills: fc.constant(fills), shuffled: fc.shuffledSubarray(fills, { minLength: fills.length }) }),
+);
+
+const executions = (fills: readonly Fill[]) => fills.filter((entry) => ['trade', 'opening'].includes(entry.kind));
+const signed = (entry: Fill) => (entry.side === 'buy' ? entry.size : -entry.size);
+const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
+
+function expectWithinTurnover(fills: readonly Fill[], actual: number, expected: number): void {
+  const turnover = total(executions(fills).map((entry) => entry.size * entry.price));
+  expect(Math.abs(actual - expected)).toBeLessThanOrEqual(1e-9 * Math.max(1, turnover));
+}
+
+/** Realised profit fill by fill, in plain floating point and without positions or trades. */
+function realisedByAverageCost(ordered: readonly Fill[]): number {
+  let quantity = 0;
+  let cost = 0;
+  let realised = 0;
+  for (const entry of executions(ordered)) {
+    const change = signed(entry);
+    const closing = Math.sign(change) === -Math.sign(quantity) ? Math.min(Math.abs(change), Math.abs(quantity)) : 0;
+    if (closing > 0) {
+      const average = cost / quantity;
+      realised += Math.sign(quantity) * closing * (entry.price - average);
+      cost -= Math.sign(quantity) * closing * average;
+    }
+    cost += Math.sign(change) * (Math.abs(change) - closing) * entry.price;
+    quantity = Math.round((quantity + change) * 1000) / 1000;
+    if (quantity === 0) cost = 0;
+  }
+  return realised;
+}
+
+function unrealised(fold: LedgerFold, mark: number): number {
+  const open = fold.positions.filter((position) => position.status === 'open');
+  return total(open.map((position) => unrealizedPnl(position.quantity, position.entryPrice, mark)));
+}
+
+describe('the ledger, for any history', () => {
+  it('has the equity that the cash flows and the position at its mark make (R6)', () => {
+    fc.assert(
+      fc.property(histories, fc.integer({ min: 1, max: 100_000 }), (fills, mark) => {
+        const fold = foldFills(fills, options);
+        const equity = equityUsd({ initialUsd: 10_000, ...fold, unrealizedUsd: unrealised(fold, mark) });
+        const paid = fills.map((entry) =>
+          entry.kind === 'funding' || entry.kind === 'transfer'
+            ? entry.closedPnl
+            : signed(entry) * (mark - entry.price) - entry.feeUsd,
+        );
+        expectWithinTurnover(
+          [...fills, fill({ price: mark, size: Math.abs(fold.quantity) })],
+          equity,
+          10_000 + total(paid),
+        );
+      }),
+      runs,
+    );
+  });
+
+  it('folds the same in whatever order the entries were learnt', () => {
+    fc.assert(
+      fc.property(shuffledHistories, ({ fills, shuffled }) => {
+        expect(orderFills(shuffled)).toEqual(orderFills(fills));
+        expect(foldFills(shuffled, options)).toEqual(foldFills(fills, options));
+      }),
+      runs,
+    );
+  });
+
+  it('folds the same when entries are learnt twice or already ordered', () => {
+    fc.assert(
+      fc.property(histories, (fills) => {
+        const once = foldFills(fills, options);
+        expect(foldFills([...fills, ...fills], options)).toEqual(once);
+        expect(foldFills(orderFills(fills), options)).toEqual(once);
+      }),
+      runs,
+    );
+  });
+
+  it('finds an order in which every fill starts where the one before it ended', () => {
+    fc.assert(
+      fc.property(shuffledHistories, ({ shuffled }) => {
+        expect(foldFills(shuffled, options).gapFillId).toBeNull();
+      }),
+      runs,
+    );
+  });
+
+  it('realises in its trades what average cost realises fill by fill', () => {
+    fc.assert(
+      fc.property(histories, (fills) => {
+        const fold = foldFills(fills, options);
+        const realised = realisedByAverageCost(orderFills(fills));
+        expectWithinTurnover(fills, fold.grossPnl, realised);
+        expectWithinTurnover(fills, total(fold.positions.map((position) => position.closedPnl)), realised);
+      }),
+      runs,
+    );
+  });
+
+  it('loses no fee: trades and what is still held carry all of them', () => {
+    fc.assert(
+      fc.property(histories, (fills) => {
+        const fold = foldFills(fills, options);
+        expectWithinTurnover(fills, total(fold.positions.map((position) => position.commission)), fold.feesUsd);
+        const closed = fold.positions.every((position) => position.status === 'closed');
+        if (closed) expectWithinTurnover(fills, total(fold.trades.map((trade) => trade.totalCommission)), fold.feesUsd);
+      }),
+      runs,
+    );
+  });
+
+  it('makes trades that keep the identities of real ones', () => {
+    fc.assert(
+      fc.property(histories, (fills) => {
+        for (const trade of foldFills(fills, options).trades) {
+          expect(trade.realizedNetPnl).toBe(trade.entryClosedPnl + trade.exitClosedPnl);
+          expect(trade.entryClosedPnl + trade.entryCommission).toBe(0);
+          expect(trade.totalCommission).toBe(trade.entryCommission + trade.exitCommission);
+          expect(trade.exitClosedPnl).toBe(trade.realizedGrossPnl - trade.exitCommission);
+          expectWithinTurnover(fills, trade.realizedGrossPnl, trade.quantity * (trade.exitPrice - trade.entryPrice));
+          expect(trade.exitSz).toBe(Math.abs(trade.quantity));
+          expect(Math.sign(trade.quantity)).toBe(trade.side === 'long' ? 1 : -1);
+          expect(trade.entryTsMs).toBeLessThanOrEqual(trade.exitTsMs);
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('gives every row an id of its own and leaves at most the last position open', () => {
+    fc.assert(
+      fc.property(histories, (fills) => {
+        const { trades, positions, quantity } = foldFills(fills, options);
+        expect(new Set(trades.map((trade) => trade.id)).size).toBe(trades.length);
+        expect(new Set(positions.map((position) => position.id)).size).toBe(positions.length);
+        expect(positions.slice(0, -1).every((position) => position.status === 'closed')).toBe(true);
+        const last = positions.at(-1);
+        expect(last?.status === 'open' ? last.quantity : 0).toBe(quantity);
+      }),
+      runs,
+    );
+  });
+});

@@ -1,0 +1,124 @@
+import { expect } from 'vitest';
+import type {
+  Answer,
+  DecisionContext,
+  FrameAsset,
+  Indicators,
+  MarketFrame,
+  PositionView,
+} from '../../src/domain/decision.ts';
+import { BUILTIN_STRATEGIES } from '../../src/llm/builtin/index.ts';
+import type { DecisionRequest } from '../../src/llm/decision-model.ts';
+
+export const SLOT_MS = Date.UTC(2025, 6, 22, 12);
+
+export const NO_INDICATORS: Indicators = {
+  ema20: null,
+  ema50: null,
+  ema200: null,
+  macd: null,
+  macdSignal: null,
+  macdHistogram: null,
+  rsi7: null,
+  rsi14: null,
+  atr14: null,
+  bollUpper: null,
+  bollMiddle: null,
+  bollLower: null,
+  donchianHigh20: null,
+  donchianLow20: null,
+};
+
+type AssetOverrides = Partial<Omit<FrameAsset, 'indicators'>> & { readonly indicators?: Partial<Indicators> };
+
+/** A symbol at 100 USD about which nothing else is known. */
+export function asset(symbol: string, { indicators, ...overrides }: AssetOverrides = {}): FrameAsset {
+  return {
+    symbol,
+    price: 100,
+    priceTsMs: SLOT_MS,
+    fundingRate: null,
+    openInterest: null,
+    volume24h: null,
+    change1h: null,
+    change4h: null,
+    indicators: { ...NO_INDICATORS, ...indicators },
+    closes: [],
+    sizeDecimals: 4,
+    maxLeverage: 20,
+    ...overrides,
+  };
+}
+
+export function frameOf(assets: readonly FrameAsset[]): MarketFrame {
+  return {
+    provider: 'test',
+    slotMs: SLOT_MS,
+    watermarkMs: SLOT_MS,
+    barIntervalMs: 300_000,
+    assets: Object.fromEntries(assets.map((each) => [each.symbol, each])),
+  };
+}
+
+export function position(symbol: string, overrides: Partial<PositionView> = {}): PositionView {
+  return {
+    symbol,
+    quantity: 10,
+    entryPrice: 100,
+    entryTsMs: SLOT_MS - 600_000,
+    markPrice: 100,
+    unrealizedPnlUsd: 0,
+    leverage: 2,
+    stopLoss: 99,
+    takeProfit: 102,
+    ...overrides,
+  };
+}
+
+export const LIMITS: DecisionContext['limits'] = {
+  maxPositions: 6,
+  maxLeverage: 10,
+  maxPositionUsd: 5000,
+  minPositionUsd: 10,
+  maxMarginUsage: 0.9,
+  minConfidence: 0.5,
+};
+
+export function requestOf(parts: {
+  readonly frame: MarketFrame;
+  readonly positions?: readonly PositionView[];
+  readonly limits?: Partial<DecisionContext['limits']>;
+  readonly account?: Partial<DecisionContext['account']>;
+  readonly seed?: string;
+  readonly slotMs?: number;
+}): DecisionRequest {
+  const account = { initialEquityUsd: 10_000, equityUsd: 10_000, availableUsd: 10_000, marginUsedUsd: 0 };
+  return {
+    context: {
+      modelId: 'model-a',
+      slotMs: parts.slotMs ?? parts.frame.slotMs,
+      cycleNumber: 1,
+      account: { ...account, ...parts.account },
+      positions: parts.positions ?? [],
+      limits: { ...LIMITS, ...parts.limits },
+    },
+    frame: parts.frame,
+    prompt: { system: '', user: '' },
+    seed: parts.seed ?? 'seed',
+  };
+}
+
+/** What a built-in strategy answers. */
+export async function ask(name: string, request: DecisionRequest): Promise<Answer> {
+  const strategy = BUILTIN_STRATEGIES[name];
+  if (strategy === undefined) throw new Error(`no strategy ${name}`);
+  const reply = await strategy.create().decide(request, new AbortController().signal);
+  expect(JSON.parse(reply.raw)).toEqual(reply.answer);
+  return reply.answer;
+}
+
+/** The decisions on one frame, as `action symbol` for reading. */
+export async function acts(name: string, assets: FrameAsset[], positions: PositionView[] = []): Promise<string[]> {
+  const { decisions } = await ask(name, requestOf({ frame: frameOf(assets), positions }));
+  return decisions.map(({ action, symbol }) => `${action} ${symbol}`);
+}
