@@ -1,6 +1,7 @@
 /** The arena file: who trades what, at which pace, within which limits. Every field has a default, a check and a line of doc. */
 
 import { z } from 'zod';
+import { STRATEGY_NAMES } from '../domain/strategy-names.ts';
 import { parseDuration } from '../domain/time.ts';
 
 /** A duration as people write it: `250ms`, `15s`, `3m`, `1h`, `30d`. Becomes milliseconds. */
@@ -72,7 +73,7 @@ const participant = z
     /** Name on the leaderboard; the id if absent. */
     name: z.string().min(1).optional(),
     /** A built-in strategy … */
-    strategy: z.string().optional(),
+    strategy: z.enum(STRATEGY_NAMES).optional(),
     /** … or a language model behind an endpoint. */
     endpoint: endpoint.optional(),
     initialEquityUsd: positiveUsd.default(10_000),

@@ -1,7 +1,8 @@
 /** Connections to the two Redis roles. Importing this file opens none. */
 
 import { readFileSync } from 'node:fs';
-import { Redis, type RedisOptions } from 'ioredis';
+import type { RedisOptions } from 'bullmq';
+import { Redis } from 'ioredis';
 import { CodedError, messageOf } from '../errors.ts';
 
 export type RedisRole = 'queue' | 'cache';

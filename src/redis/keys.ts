@@ -2,6 +2,9 @@
 
 import type { TtlClasses } from '../config.ts';
 import { encodeId } from '../domain/ids.ts';
+import type { Family } from '../domain/published-keys.ts';
+
+export type { Family } from '../domain/published-keys.ts';
 
 export type KeyType = 'string' | 'hash' | 'list' | 'zset';
 
@@ -34,9 +37,7 @@ export const FAMILIES = {
   traderState: { pattern: 'trader:{}:state', type: 'string', ttl: 'medium', locked: false },
   simOrders: { pattern: 'sim:orders:{}', type: 'string', ttl: 'medium', locked: true },
   simBalances: { pattern: 'sim:balances:{}', type: 'string', ttl: 'medium', locked: true },
-} as const satisfies Record<string, FamilySpec>;
-
-export type Family = keyof typeof FAMILIES;
+} as const satisfies Record<Family, FamilySpec>;
 
 /** Builds keys under one prefix. Ids are percent-encoded. */
 export class KeyRegistry {

@@ -2,28 +2,32 @@
 
 import type { Queryable } from './database.ts';
 
+/** An account with the sums of its fills, USD; see the equity rule in `domain/ledger`. */
 export type Account = {
   readonly modelId: string;
   readonly initialEquityUsd: number;
   readonly inceptionTsMs: number;
   readonly version: number;
+  /** Gross. */
+  readonly realizedUsd: number;
+  readonly feesUsd: number;
+  readonly fundingUsd: number;
+  readonly transfersUsd: number;
+  readonly turnoverUsd: number;
 };
 
+const ACCOUNT_COLUMNS = `model_id AS "modelId", initial_equity_usd AS "initialEquityUsd", inception_ts_ms AS "inceptionTsMs", version, realized_usd AS "realizedUsd",
+  fees_usd AS "feesUsd", funding_usd AS "fundingUsd", transfers_usd AS "transfersUsd", turnover_usd AS "turnoverUsd"`;
+
 export function accounts(db: Queryable): Promise<Account[]> {
-  return db.query<Account>(
-    `SELECT model_id AS "modelId", initial_equity_usd AS "initialEquityUsd", inception_ts_ms AS "inceptionTsMs", version FROM accounts ORDER BY model_id`,
-  );
+  return db.query<Account>(`SELECT ${ACCOUNT_COLUMNS} FROM accounts ORDER BY model_id`);
 }
 
 export async function account(db: Queryable, modelId: string): Promise<Account | null> {
-  const rows = await db.query<Account>(
-    `SELECT model_id AS "modelId", initial_equity_usd AS "initialEquityUsd", inception_ts_ms AS "inceptionTsMs", version FROM accounts WHERE model_id = $1`,
-    [modelId],
-  );
-  return rows[0] ?? null;
+  return (await db.query<Account>(`SELECT ${ACCOUNT_COLUMNS} FROM accounts WHERE model_id = $1`, [modelId]))[0] ?? null;
 }
 
-/** Cash that moved on an account according to its fills; see the equity rule in `domain/ledger`. */
+/** The same sums added up from the fills themselves, for checks. */
 export type LedgerTotals = {
   readonly realizedUsd: number;
   readonly feesUsd: number;

@@ -1,5 +1,6 @@
 /** The built-in strategies by name. They trade without a key, a network or a bill. */
 
+import type { StrategyName } from '../../domain/strategy-names.ts';
 import type { DecisionModel } from '../decision-model.ts';
 import { breakout } from './breakout.ts';
 import { buyAndHold } from './buy-and-hold.ts';
@@ -14,7 +15,7 @@ export type BuiltinStrategy = {
   readonly create: () => DecisionModel;
 };
 
-export const BUILTIN_STRATEGIES: Readonly<Record<string, BuiltinStrategy>> = {
+export const BUILTIN_STRATEGIES: Readonly<Record<StrategyName, BuiltinStrategy>> = {
   'trend-follower': { description: 'EMA 20/50 trend with MACD confirmation, out when it turns', create: trendFollower },
   'mean-reverter': { description: 'fades Bollinger and RSI extremes back to the mean', create: meanReverter },
   breakout: { description: 'follows a price that leaves its 20-bar range', create: breakout },

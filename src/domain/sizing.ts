@@ -1,0 +1,112 @@
+/** Accepted decisions → orders with sizes. Pure, so a resumed cycle that has not stored its orders yet sizes them the same. */
+
+import type { Decision, DecisionContext, MarketFrame } from './decision.ts';
+import { clientOrderId, type Leg } from './ids.ts';
+import { floorSize, roundPrice } from './rounding.ts';
+
+export type SizedOrder = {
+  readonly cloid: string;
+  readonly leg: Leg;
+  readonly symbol: string;
+  readonly side: 'buy' | 'sell';
+  readonly size: number;
+  readonly kind: 'market' | 'stop' | 'target';
+  readonly triggerPrice: number | null;
+  readonly reduceOnly: boolean;
+  readonly leverage: number;
+  /** What goes onto the position that an entry opens. */
+  readonly plan: {
+    readonly leverage: number;
+    readonly confidence: number;
+    readonly stopLoss: number | null;
+    readonly takeProfit: number | null;
+    readonly riskUsd: number | null;
+    readonly invalidationCondition: string | null;
+  } | null;
+};
+
+/**
+ * Orders of one accepted decision: a close, or an entry with its stop and target. The size comes from the granted notional and the
+ * frame's price, floored to the instrument's grid; what the model expects to pay plays no part.
+ */
+export function sizeDecision(decision: Decision, context: DecisionContext, frame: MarketFrame): SizedOrder[] {
+  const asset = frame.assets[decision.symbol];
+  if (decision.action === 'hold' || asset === undefined) return [];
+  const id = (leg: Leg) => clientOrderId(context.modelId, context.slotMs, leg, decision.symbol);
+  if (decision.action.startsWith('close')) {
+    const held = context.positions.find((position) => position.symbol === decision.symbol);
+    if (held === undefined) return [];
+    return [
+      {
+        cloid: id('close'),
+        leg: 'close',
+        symbol: decision.symbol,
+        side: held.quantity > 0 ? 'sell' : 'buy',
+        size: Math.abs(held.quantity),
+        kind: 'market',
+        triggerPrice: null,
+        reduceOnly: true,
+        leverage: held.leverage,
+        plan: null,
+      },
+    ];
+  }
+  const leverage = decision.leverage ?? 1;
+  const size = floorSize((decision.position_size_usd ?? 0) / asset.price, asset.sizeDecimals);
+  if (size <= 0) return [];
+  const side = decision.action === 'open_long' ? 'buy' : 'sell';
+  const exit = side === 'buy' ? 'sell' : 'buy';
+  const price = (value: number | null | undefined) =>
+    value === null || value === undefined ? null : roundPrice(value, asset.sizeDecimals, exit);
+  const stopLoss = price(decision.stop_loss);
+  const takeProfit = price(decision.take_profit);
+  const plan = {
+    leverage,
+    confidence: decision.confidence,
+    stopLoss,
+    takeProfit,
+    riskUsd: decision.risk_usd ?? null,
+    invalidationCondition: decision.invalidation_condition ?? null,
+  };
+  const common = { symbol: decision.symbol, size, leverage };
+  return [
+    {
+      ...common,
+      cloid: id('entry'),
+      leg: 'entry' as const,
+      side,
+      kind: 'market' as const,
+      triggerPrice: null,
+      reduceOnly: false,
+      plan,
+    },
+    ...(stopLoss === null
+      ? []
+      : ([
+          {
+            ...common,
+            cloid: id('stop'),
+            leg: 'stop' as const,
+            side: exit,
+            kind: 'stop' as const,
+            triggerPrice: stopLoss,
+            reduceOnly: true,
+            plan: null,
+          },
+        ] as const)),
+    ...(takeProfit === null
+      ? []
+      : ([
+          {
+            ...common,
+            cloid: id('target'),
+            leg: 'target' as const,
+            side: exit,
+            kind: 'target' as const,
+            triggerPrice: takeProfit,
+            reduceOnly: true,
+            plan: null,
+          },
+        ] as const)),
+  ];
+}

@@ -1,0 +1,181 @@
+/**
+ * One model decides in one slot: fill sync → frame → context → answer → guardrails → orders → record.
+ *
+ * The cycle is resumed, never repeated. Each step is stored under the model's lease, and each intent before it leaves the process:
+ *
+ *   started ─► asking ─► answered ─► sending ─► sent ─► done
+ *
+ * A deterministic model is simply asked again, so its steps up to `sending` are one commit. A language model is never asked twice:
+ * an intent without an answer ends the cycle as `answer_lost`. Orders are sent byte by byte as they were stored.
+ */
+
+import type { MarketFrame } from '../../domain/decision.ts';
+import { lateAfterMs } from '../../domain/time.ts';
+import { CodedError } from '../../errors.ts';
+import {
+  beginCycle,
+  type Cycle,
+  type CyclePatch,
+  type CycleStart,
+  releaseLease,
+  saveStep,
+} from '../../store/decisions.ts';
+import { committed, done, type Outcome, type Stories, skipped, snoozed, type Trader } from '../context.ts';
+import { syncFills } from '../ingest-fills.ts';
+import type { FrameBuilder } from '../market-frame.ts';
+import { type Asked, askModel } from './ask.ts';
+import { buildContext } from './build-context.ts';
+import { reviewAnswer, sendOrders } from './orders.ts';
+import { recordCycle } from './record.ts';
+
+type Started = Extract<CycleStart, { kind: 'started' }>;
+
+export async function runDecisionCycle(
+  stories: Stories,
+  frames: FrameBuilder,
+  modelId: string,
+  slotMs: number,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const trader = stories.traders.get(modelId);
+  if (trader === undefined) throw new CodedError('NOF0_MODEL_UNKNOWN', `model "${modelId}" is not in the arena file`);
+  const nowMs = stories.clock.now(slotMs);
+  const late = nowMs > lateAfterMs(slotMs, trader.participant.decision ?? stories.pace.decision);
+  const start = await committed(stories, 'begin-cycle', () => beginCycle(stories.db, modelId, slotMs));
+  if (start.kind === 'done') return skipped('this slot has been decided');
+  if (start.kind === 'busy') return snoozed(start.retryAfterMs, 'another cycle of this model is running');
+  try {
+    return await new DecisionCycle(stories, frames, trader, start, nowMs, late, signal).run();
+  } catch (error) {
+    // The next attempt need not wait for the lease to run out. If this fails too, it runs out.
+    await releaseLease(stories.db, start.lease).catch(() => stories.metrics.swallowed.inc({ reason: 'lease_release' }));
+    throw error;
+  }
+}
+
+class DecisionCycle {
+  readonly #stories: Stories;
+  readonly #frames: FrameBuilder;
+  readonly #trader: Trader;
+  readonly #start: Started;
+  readonly #nowMs: number;
+  readonly #late: boolean;
+  readonly #signal: AbortSignal;
+  #cycle: Cycle;
+
+  constructor(
+    stories: Stories,
+    frames: FrameBuilder,
+    trader: Trader,
+    start: Started,
+    nowMs: number,
+    late: boolean,
+    signal: AbortSignal,
+  ) {
+    this.#stories = stories;
+    this.#frames = frames;
+    this.#trader = trader;
+    this.#start = start;
+    this.#nowMs = nowMs;
+    this.#late = late;
+    this.#signal = signal;
+    this.#cycle = start.cycle;
+  }
+
+  async run(): Promise<Outcome> {
+    await syncFills(this.#stories, this.#cycle.modelId, this.#nowMs, { snapshot: true });
+    if (this.#cycle.step === 'asking') return this.#answerLost();
+    if (this.#cycle.step === 'sending' || this.#cycle.step === 'sent') return this.#send({});
+    return this.#decide();
+  }
+
+  /** Frame, context, answer and orders; what is stored already is used as it is. */
+  async #decide(): Promise<Outcome> {
+    if (this.#start.state !== 'running' && this.#start.state !== 'shadow')
+      return this.#hold(`the trader is ${this.#start.state}`, null);
+    const stored = await this.#frames.frame(this.#cycle.slotMs, this.#signal, !this.#late);
+    if (stored === null) return this.#hold('the slot is late and has no frame', 'NOF0_FRAME_MISSING');
+    const asked =
+      this.#cycle.answer === null
+        ? await this.#ask(stored.frame)
+        : { kind: 'answered' as const, answer: this.#cycle.answer, patch: {}, messages: [] };
+    if (asked.kind === 'failed')
+      return this.#finish({ ...asked.patch, ...holdPatch(asked.code, asked.reason) }, asked.messages);
+    const context = this.#cycle.context ?? asked.patch.context;
+    if (context === undefined) throw new CodedError('NOF0_INTERNAL', 'an answered cycle has no context');
+    const review = reviewAnswer(this.#stories, asked.answer, context, stored.frame, {
+      mayEnter: !this.#late,
+      sends: this.#start.state === 'running',
+      nowMs: this.#nowMs,
+    });
+    const patch: CyclePatch = {
+      ...asked.patch,
+      decisions: asked.answer.decisions,
+      rejected: review.rejected,
+      orders: review.orders,
+    };
+    if (review.orders.legs.length === 0) return this.#finish({ ...patch, success: true }, asked.messages);
+    await this.#save({ ...patch, step: 'sending' });
+    return this.#send(patch, asked.messages);
+  }
+
+  /** Builds the context and asks. The intent of a call that costs money is stored before it. */
+  async #ask(frame: MarketFrame): Promise<Asked> {
+    const { modelId, slotMs, cycleNumber } = this.#cycle;
+    const context = await buildContext(this.#stories, this.#trader, { modelId, slotMs, cycleNumber });
+    this.#signal.throwIfAborted();
+    return askModel(this.#stories, this.#trader, context, frame, this.#start.lease, this.#signal);
+  }
+
+  async #send(patch: CyclePatch, messages: Asked['messages'] = []): Promise<Outcome> {
+    const orders = patch.orders ?? this.#cycle.orders;
+    if (orders === null || orders === undefined)
+      throw new CodedError('NOF0_INTERNAL', 'a cycle that sends has no orders');
+    const sent = await sendOrders(this.#stories, this.#cycle.modelId, orders, this.#nowMs, this.#signal);
+    // The answer of an exchange is no fill: it only says that there is something to fetch.
+    await syncFills(this.#stories, this.#cycle.modelId, this.#nowMs, { snapshot: true });
+    return this.#finish({ ...patch, orders: sent, success: true }, messages);
+  }
+
+  #answerLost(): Promise<Outcome> {
+    return this.#finish(
+      holdPatch(
+        'NOF0_LLM_UNAVAILABLE',
+        'answer_lost: the process died while the model was being asked; it is not asked twice',
+      ),
+      [],
+    );
+  }
+
+  #hold(reason: string, code: CodedError['code'] | null): Promise<Outcome> {
+    return this.#finish(holdPatch(code, reason), []);
+  }
+
+  async #save(patch: CyclePatch): Promise<void> {
+    this.#signal.throwIfAborted();
+    await committed(this.#stories, 'cycle-step', () =>
+      saveStep(this.#stories.db, this.#start.lease, this.#cycle.slotMs, patch),
+    );
+  }
+
+  async #finish(patch: CyclePatch, messages: Asked['messages']): Promise<Outcome> {
+    this.#signal.throwIfAborted();
+    await recordCycle(
+      this.#stories,
+      this.#start.lease,
+      this.#cycle.slotMs,
+      this.#nowMs,
+      { ...patch, configDigest: this.#trader.configDigest },
+      messages,
+    );
+    return done({
+      orders: patch.orders?.legs.length ?? 0,
+      rejected: patch.rejected?.length ?? 0,
+      ...(patch.errorCode ? { error: patch.errorCode } : {}),
+    });
+  }
+}
+
+function holdPatch(code: CodedError['code'] | null, reason: string): CyclePatch {
+  return { success: false, decisions: [], errorCode: code, errorMessage: reason };
+}

@@ -1,0 +1,43 @@
+/** The end of a cycle: its record, and what must follow from it. */
+
+import { refresh } from '../../domain/published-keys.ts';
+import { type CyclePatch, finishCycle, type Lease, type Message } from '../../store/decisions.ts';
+import { committed, type Stories } from '../context.ts';
+
+export async function recordCycle(
+  stories: Stories,
+  lease: Lease,
+  slotMs: number,
+  nowMs: number,
+  patch: CyclePatch,
+  messages: readonly Message[],
+): Promise<void> {
+  const legs = patch.orders?.legs ?? [];
+  const opened = legs.filter((leg) => leg.leg === 'entry' && leg.status === 'filled');
+  const oidOf = (symbol: string, leg: 'stop' | 'target') =>
+    legs.find((order) => order.symbol === symbol && order.leg === leg && order.status === 'resting')?.oid ?? null;
+  const attached = opened.map(({ symbol }) => ({
+    symbol,
+    slOid: oidOf(symbol, 'stop'),
+    tpOid: oidOf(symbol, 'target'),
+  }));
+  const effects = await committed(stories, 'record-cycle', () =>
+    finishCycle(
+      stories.db,
+      lease,
+      slotMs,
+      { ...patch, step: 'done' },
+      {
+        decidedAtMs: nowMs,
+        messages,
+        attached,
+        effects: [
+          refresh('decisionLast', lease.modelId),
+          refresh('traderState', lease.modelId),
+          ...(attached.length > 0 ? [refresh('positions', lease.modelId)] : []),
+        ],
+      },
+    ),
+  );
+  await stories.drain(effects);
+}

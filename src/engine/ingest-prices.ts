@@ -1,0 +1,73 @@
+/** What the market said since the last time → Postgres, the paper exchange, the price keys. */
+
+import type { MarketBatch } from '../domain/market.ts';
+import { refresh } from '../domain/published-keys.ts';
+import { enqueueEffect } from '../jobs/registry.ts';
+import { addEffects, type EffectRow } from '../store/effects.ts';
+import { ledgerHeads } from '../store/ledger.ts';
+import { ensurePartitions, ingestCursor, lockIngest, marketAssets, writeBatch } from '../store/market.ts';
+import { committed, done, type Outcome, type Stories, skipped } from './context.ts';
+
+/**
+ * Ingests (watermark, asOfMs]. Run again it finds the watermark there and only does what was left: a crash between the commit and the
+ * matcher loses nothing, because the matcher has a cursor of its own.
+ */
+export async function ingestPrices(stories: Stories, asOfMs: number, signal: AbortSignal): Promise<Outcome> {
+  const { db, market, exchange } = stories;
+  const toMs = stories.clock.now(asOfMs);
+  const before = await ingestCursor(db, market.provider);
+  const covered = before !== null && before.watermarkMs >= asOfMs;
+  const effects = covered ? [] : await store(stories, before?.watermarkMs || null, toMs, signal);
+  await exchange.match?.(signal);
+  const followUps = await announceNewFills(stories, toMs);
+  await stories.drain([...effects, ...followUps]);
+  return covered && followUps.length === 0 ? skipped('covered by a later ingest') : done({ ticks: effects.length > 0 });
+}
+
+async function store(stories: Stories, fromMs: number | null, toMs: number, signal: AbortSignal): Promise<EffectRow[]> {
+  const { db, market, metrics } = stories;
+  const { batch, refused } = knownOnly(
+    await market.fetch(fromMs, toMs, signal),
+    new Set((await marketAssets(db, market.provider)).map((asset) => asset.symbol)),
+  );
+  if (refused > 0) metrics.ticksRefused.inc({ provider: market.provider }, refused);
+  await ensurePartitions(db, batch.ticks);
+  signal.throwIfAborted();
+  return committed(stories, 'ingest-prices', () =>
+    db.transaction(async (tx) => {
+      const cursor = await lockIngest(tx, market.provider);
+      // Another worker was faster: what it stored may overlap, and everything behind its watermark comes with the next slot.
+      if ((cursor.watermarkMs || null) !== fromMs) return [];
+      const result = await writeBatch(tx, market.provider, cursor, batch, refused);
+      metrics.ticksIngested.inc({ provider: market.provider }, result.ticks);
+      return addEffects(tx, [refresh('cryptoPrices')]);
+    }),
+  );
+}
+
+/** A batch without symbols nobody knows; they are counted, never stored. */
+function knownOnly(batch: MarketBatch, known: ReadonlySet<string>): { batch: MarketBatch; refused: number } {
+  const ticks = batch.ticks.filter((tick) => known.has(tick.symbol));
+  const of = <T extends { symbol: string }>(rows: readonly T[]) => rows.filter((row) => known.has(row.symbol));
+  return {
+    batch: {
+      ticks,
+      candles: of(batch.candles),
+      contexts: of(batch.contexts),
+      fundings: of(batch.fundings),
+      watermarkMs: batch.watermarkMs,
+    },
+    refused: batch.ticks.length - ticks.length,
+  };
+}
+
+/** Accounts whose exchange knows more fills than their ledger get a snapshot, which syncs them. */
+async function announceNewFills(stories: Stories, asOfMs: number): Promise<EffectRow[]> {
+  const heads = await stories.exchange.fillHeads();
+  const known = await ledgerHeads(stories.db, [...heads.keys()]);
+  const behind = [...heads].filter(([account, seq]) => seq > (known.get(account) ?? 0) && stories.traders.has(account));
+  return addEffects(
+    stories.db,
+    behind.map(([modelId]) => enqueueEffect('snapshot', { modelId, asOfMs })),
+  );
+}

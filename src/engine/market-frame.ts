@@ -1,0 +1,125 @@
+/** The frame of a slot: what every model that decides in it sees. Built once, stored, then read by all. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { aggregate } from '../domain/bars.ts';
+import type { FrameAsset, MarketFrame } from '../domain/decision.ts';
+import { changeOver, computeIndicators } from '../domain/indicators.ts';
+import { CANDLE_INTERVAL_MS, type Candle } from '../domain/market.ts';
+import { sha256 } from '../domain/random.ts';
+import { CodedError } from '../errors.ts';
+import { candlesBetween, ingestCursor, keepFrame, marketAsOf, readFrame, type StoredFrame } from '../store/market.ts';
+import type { Stories } from './context.ts';
+
+/** Bars that the longest indicator (EMA 200) needs to be settled. */
+const BARS = 260;
+const CLOSES = 30;
+/** How long a slot waits for its prices; after that it decides on what is there. */
+const WATERMARK_WAIT_MS = 3000;
+const WATERMARK_POLL_MS = 25;
+
+const HOUR_MS = 3_600_000;
+
+export class FrameBuilder {
+  readonly #stories: Stories;
+  /** Candles behind the newest frame, so that the next one reads only what came since. */
+  #recent: { uptoMs: number; candles: Map<string, Candle[]> } | null = null;
+  /** One build at a time; models of the same slot share it. */
+  readonly #building = new Map<number, Promise<StoredFrame>>();
+
+  constructor(stories: Stories) {
+    this.#stories = stories;
+  }
+
+  /** The slot's frame: the stored one, else built and stored. `mayBuild` false: null when there is none. */
+  async frame(slotMs: number, signal: AbortSignal, mayBuild = true): Promise<StoredFrame | null> {
+    const running = this.#building.get(slotMs);
+    if (running) return running;
+    const stored = await readFrame(this.#stories.db, this.#stories.market.provider, slotMs);
+    if (stored || !mayBuild) return stored;
+    const build =
+      this.#building.get(slotMs) ?? this.#build(slotMs, signal).finally(() => this.#building.delete(slotMs));
+    this.#building.set(slotMs, build);
+    return build;
+  }
+
+  async #build(slotMs: number, signal: AbortSignal): Promise<StoredFrame> {
+    const { db, market, config } = this.#stories;
+    const watermarkMs = await this.#awaitWatermark(slotMs, signal);
+    const assets = await marketAsOf(db, market.provider, slotMs);
+    if (assets.length === 0)
+      throw new CodedError(
+        'NOF0_FRAME_MISSING',
+        `no price at or before slot ${new Date(slotMs).toISOString()} has been ingested yet`,
+      );
+    const candles = await this.#candles(slotMs);
+    const frame: MarketFrame = {
+      provider: market.provider,
+      slotMs,
+      watermarkMs: Math.min(watermarkMs, slotMs),
+      barIntervalMs: config.arena.barInterval,
+      assets: Object.fromEntries(
+        assets.map((asset) => [
+          asset.symbol,
+          frameAsset(asset, candles.get(asset.symbol) ?? [], slotMs, config.arena.barInterval),
+        ]),
+      ),
+    };
+    return keepFrame(db, frame, sha256(JSON.stringify(frame)));
+  }
+
+  async #awaitWatermark(slotMs: number, signal: AbortSignal): Promise<number> {
+    const { db, market } = this.#stories;
+    const deadline = Date.now() + WATERMARK_WAIT_MS;
+    for (;;) {
+      const watermarkMs = (await ingestCursor(db, market.provider))?.watermarkMs ?? 0;
+      if (watermarkMs >= slotMs || Date.now() > deadline) return watermarkMs;
+      await sleep(WATERMARK_POLL_MS, undefined, { signal });
+    }
+  }
+
+  /** Candles that were closed at the slot, as many as the indicators need. */
+  async #candles(slotMs: number): Promise<Map<string, Candle[]>> {
+    const { db, market, config } = this.#stories;
+    const span = BARS * config.arena.barInterval;
+    // Known at the slot: open + interval ≤ slot.
+    const uptoMs = slotMs - CANDLE_INTERVAL_MS + 1;
+    const cached = this.#recent;
+    const reuse = cached !== null && cached.uptoMs <= uptoMs && uptoMs - cached.uptoMs < span;
+    const fresh = await candlesBetween(db, market.provider, reuse ? cached.uptoMs : uptoMs - span, uptoMs);
+    if (!reuse) {
+      this.#recent = { uptoMs, candles: fresh };
+      return fresh;
+    }
+    const candles = new Map<string, Candle[]>();
+    for (const symbol of new Set([...cached.candles.keys(), ...fresh.keys()])) {
+      const all = [...(cached.candles.get(symbol) ?? []), ...(fresh.get(symbol) ?? [])];
+      const first = all.findIndex((candle) => candle.openTsMs >= uptoMs - span);
+      candles.set(symbol, first > 0 ? all.slice(first) : all);
+    }
+    this.#recent = { uptoMs, candles };
+    return candles;
+  }
+}
+
+function frameAsset(
+  asset: Awaited<ReturnType<typeof marketAsOf>>[number],
+  candles: readonly Candle[],
+  slotMs: number,
+  barInterval: number,
+): FrameAsset {
+  const bars = aggregate(candles, barInterval, slotMs);
+  return {
+    symbol: asset.symbol,
+    price: asset.price,
+    priceTsMs: asset.priceTsMs,
+    fundingRate: asset.fundingRate,
+    openInterest: asset.openInterest,
+    volume24h: asset.volume24h,
+    change1h: changeOver(candles, HOUR_MS, slotMs),
+    change4h: changeOver(candles, 4 * HOUR_MS, slotMs),
+    indicators: computeIndicators(bars),
+    closes: bars.slice(-CLOSES).map((bar) => bar.close),
+    sizeDecimals: asset.sizeDecimals,
+    maxLeverage: asset.maxLeverage,
+  };
+}

@@ -1,0 +1,41 @@
+/** Makes the database say what the arena file says: instruments, models, accounts, schedules. Run at every start of a scheduler. */
+
+import { sha256 } from '../domain/random.ts';
+import { saveAssets } from '../store/market.ts';
+import { registerModels } from '../store/models.ts';
+import type { RunRow } from '../store/runs.ts';
+import { syncSchedules } from '../store/schedules.ts';
+import type { Stories } from './context.ts';
+import { schedulesOf } from './slots.ts';
+
+/** Digest under which the settings of a participant are stored. */
+export function configDigest(participant: object): string {
+  return sha256(JSON.stringify(participant)).slice(0, 16);
+}
+
+/** `nowMs`: market time of the start; new schedules begin behind it, and accounts have their inception there. */
+export async function registerArena(stories: Stories, run: RunRow, nowMs: number): Promise<void> {
+  const { db, market, exchange, config, pace } = stories;
+  await saveAssets(db, market.provider, await market.assets());
+  const inceptionMs = run.startMs ?? nowMs;
+  await registerModels(
+    db,
+    [...stories.traders.values()].map(({ participant, configDigest: digest }) => ({
+      id: participant.id,
+      displayName: participant.name ?? participant.id,
+      exchangeProvider: exchange.provider,
+      marketProvider: market.provider,
+      config: participant,
+      configDigest: digest,
+      initialEquityUsd: participant.initialEquityUsd,
+    })),
+    inceptionMs,
+  );
+  await exchange.openAccounts(
+    config.arena.models.map((model) => ({ account: model.id, initialUsd: model.initialEquityUsd })),
+  );
+  // In real time the slot that is running now is due at once; a replay begins behind its first moment.
+  const replay = run.kind === 'replay';
+  const before = replay ? inceptionMs : nowMs - Math.max(pace.price, pace.decision, pace.snapshot, pace.analytics);
+  await syncSchedules(db, schedulesOf(config, pace, market.provider, replay), before);
+}

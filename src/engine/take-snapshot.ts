@@ -1,0 +1,67 @@
+/** Sync a model with its exchange, mark it to market, record its equity, publish its positions. */
+
+import { equityUsd, unrealizedPnl } from '../domain/ledger.ts';
+import { publishedPosition } from '../domain/published.ts';
+import { refresh } from '../domain/published-keys.ts';
+import { sharpeRatio } from '../domain/statistics.ts';
+import { CodedError } from '../errors.ts';
+import { addEffects } from '../store/effects.ts';
+import { account, hourlyEquity, saveSnapshot } from '../store/equity.ts';
+import { openPositions } from '../store/positions.ts';
+import { committed, done, type Outcome, type Stories } from './context.ts';
+import { syncFills } from './ingest-fills.ts';
+
+const HOUR_MS = 3_600_000;
+/** Sharpe is measured over hourly returns of at most the last 30 days: bounded, so that a snapshot costs the same at any age. */
+const SHARPE_HOURS = 720;
+const HOURS_PER_YEAR = 8760;
+
+export async function takeSnapshot(stories: Stories, modelId: string, asOfMs: number): Promise<Outcome> {
+  const { db, market } = stories;
+  const nowMs = stories.clock.now(asOfMs);
+  const newFills = await syncFills(stories, modelId, nowMs, { snapshot: false });
+  const [owner, positions, hourly] = await Promise.all([
+    account(db, modelId),
+    openPositions(db, market.provider, [modelId]),
+    hourlyEquity(db, modelId, SHARPE_HOURS),
+  ]);
+  if (owner === null) throw new CodedError('NOF0_MODEL_UNKNOWN', `no account for model "${modelId}"`);
+  const unrealized = positions.reduce(
+    (sum, position) => sum + unrealizedPnl(position.quantity, position.entryPrice, position.markPrice),
+    0,
+  );
+  const equity = equityUsd({
+    initialUsd: owner.initialEquityUsd,
+    grossPnl: owner.realizedUsd,
+    feesUsd: owner.feesUsd,
+    fundingUsd: owner.fundingUsd,
+    transfersUsd: owner.transfersUsd,
+    unrealizedUsd: unrealized,
+  });
+  const published = positions.map((position) => publishedPosition(position, position.markPrice));
+  const sinceInceptionMs = Math.max(0, nowMs - owner.inceptionTsMs);
+  const effects = await committed(stories, 'snapshot', () =>
+    db.transaction(async (tx) => {
+      await saveSnapshot(tx, {
+        modelId,
+        tsMs: nowMs,
+        equityUsd: equity,
+        realizedPnl: owner.realizedUsd - owner.feesUsd + owner.fundingUsd,
+        unrealizedPnl: unrealized,
+        cumPnlPct: (equity / owner.initialEquityUsd - 1) * 100,
+        sharpeRatio: sharpeRatio(returns([owner.initialEquityUsd, ...hourly, equity]), HOURS_PER_YEAR),
+        marginUsed: published.reduce((sum, position) => sum + position.margin, 0),
+        positions: Object.fromEntries(published.map((position) => [position.symbol, position])),
+        hourlyMarker: Math.floor(sinceInceptionMs / HOUR_MS),
+        minuteMarker: Math.floor(sinceInceptionMs / 60_000),
+      });
+      return addEffects(tx, [refresh('positions', modelId), refresh('leaderboard'), refresh('leaderboardCache')]);
+    }),
+  );
+  await stories.drain(effects);
+  return done({ equityUsd: equity, newFills });
+}
+
+function returns(equity: readonly number[]): number[] {
+  return equity.slice(1).map((value, index) => value / (equity[index] || 1) - 1);
+}

@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { encodeId } from '../domain/ids.ts';
+import { defineJob, marketMs, modelId } from './contract.ts';
+
+export const analytics = defineJob({
+  name: 'analytics',
+  summary: 'compute the analytics of one model, or of all with the views and the leaderboard',
+  version: 1,
+  payload: z.strictObject({
+    v: z.literal(1).default(1),
+    /** Null: every model, and the views. */
+    modelId: modelId.nullable().default(null),
+    slotMs: marketMs.nullable().default(null),
+    asOfMs: marketMs,
+  }),
+  identity: (payload) => {
+    const who = payload.modelId === null ? 'analytics' : `analytics_${encodeId(payload.modelId)}`;
+    return payload.slotMs === null ? who : `${who}_${payload.slotMs}`;
+  },
+  runs: 'latest',
+  modelOf: (payload) => payload.modelId,
+  slotOf: (payload) => payload.slotMs,
+  asOf: (payload) => payload.asOfMs,
+  attempts: 15,
+  backoff: { baseMs: 500, capMs: 30_000 },
+  timeoutMs: 120_000,
+  priority: 0,
+  keep: { completed: 100, failed: 1000 },
+});

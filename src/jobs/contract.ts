@@ -1,0 +1,44 @@
+/** What a job is, whoever runs it. */
+
+import { z } from 'zod';
+
+/** Ids arrive from people too; what they may not hold is said once. */
+export const modelId = z.string().min(1).max(64);
+/** Unix ms of market time: between 2001 and 2286. */
+export const marketMs = z.int().min(1_000_000_000_000).max(9_999_999_999_999);
+
+export type JobContract<Payload extends { v: number } = { v: number }> = {
+  /** Name of the job, of its queue and of its handler's file. */
+  readonly name: string;
+  /** One sentence for lists and help texts. */
+  readonly summary: string;
+  /** Newest payload version this code knows. A payload from a newer producer waits for a newer worker. */
+  readonly version: number;
+  readonly payload: z.ZodType<Payload>;
+  /** The job's identity: equal for everything that is the same piece of work. Never holds a colon. */
+  readonly identity: (payload: Payload) => string;
+  /**
+   * `each`: every identity runs once (slots). `latest`: runs of one identity coalesce; one that begins after a request covers
+   * it, and one more follows when a request arrives during a run.
+   */
+  readonly runs: 'each' | 'latest';
+  readonly modelOf: (payload: Payload) => string | null;
+  /** The slot the job belongs to, for lag and history; null for a follow-up. */
+  readonly slotOf: (payload: Payload) => number | null;
+  /** Market time the job works at. */
+  readonly asOf: (payload: Payload) => number;
+  readonly attempts: number;
+  readonly backoff: { readonly baseMs: number; readonly capMs: number };
+  readonly timeoutMs: number;
+  /** Within the queue: 0 in order of arrival, before every higher number. */
+  readonly priority: number;
+  /** Jobs of the queue that one process runs at a time; absent: the process' own setting. */
+  readonly concurrency?: number;
+  /** How many finished jobs the queue remembers; run history in Postgres is the long memory. */
+  readonly keep: { readonly completed: number; readonly failed: number };
+};
+
+/** Types a contract without widening its payload. */
+export function defineJob<Payload extends { v: number }>(contract: JobContract<Payload>): JobContract<Payload> {
+  return contract;
+}

@@ -1,0 +1,62 @@
+/** Every job there is. Scheduler, workers, dashboard, command line, metrics and docs derive from this list. */
+
+import type { z } from 'zod';
+import { closest } from '../domain/closest.ts';
+import { CodedError, type Fault } from '../errors.ts';
+import { analytics } from './analytics.ts';
+import type { JobContract } from './contract.ts';
+import { decisionCycle } from './decision-cycle.ts';
+import { priceIngest } from './price-ingest.ts';
+import { snapshot } from './snapshot.ts';
+
+export const JOBS = { 'price-ingest': priceIngest, 'decision-cycle': decisionCycle, snapshot, analytics } as const;
+
+export type JobName = keyof typeof JOBS;
+export type PayloadOf<Name extends JobName> = z.infer<(typeof JOBS)[Name]['payload']>;
+/** What a producer may leave out. */
+export type PayloadInput<Name extends JobName> = z.input<(typeof JOBS)[Name]['payload']>;
+
+export const JOB_NAMES = Object.keys(JOBS) as JobName[];
+
+/** The contract of a name from outside; throws NOF0_JOB_UNKNOWN with the name that was probably meant. */
+export function contractOf(name: string): JobContract {
+  if (name in JOBS) return JOBS[name as JobName] as unknown as JobContract;
+  const guess = closest(name, JOB_NAMES);
+  throw new CodedError(
+    'NOF0_JOB_UNKNOWN',
+    `there is no job "${name}"; expected one of ${JOB_NAMES.join(', ')}${guess ? ` (did you mean ${guess}?)` : ''}`,
+  );
+}
+
+/**
+ * Checks a payload against its contract and fills in its defaults. Throws NOF0_PAYLOAD_TOO_NEW for a later version (a newer worker
+ * will know it) and NOF0_PAYLOAD_INVALID with every fault otherwise.
+ */
+export function parsePayload(contract: JobContract, data: unknown): { v: number } {
+  const version = typeof data === 'object' && data !== null && 'v' in data ? data.v : undefined;
+  if (typeof version === 'number' && version > contract.version) {
+    throw new CodedError(
+      'NOF0_PAYLOAD_TOO_NEW',
+      `${contract.name} payload has version ${version}, this worker knows up to ${contract.version}`,
+    );
+  }
+  const parsed = contract.payload.safeParse(data);
+  if (parsed.success) return parsed.data;
+  const faults: Fault[] = parsed.error.issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => ({ path: [...issue.path, key].join('.'), expected: 'no such field' }))
+      : [{ path: issue.path.join('.') || '(whole)', expected: issue.message }],
+  );
+  throw new CodedError(
+    'NOF0_PAYLOAD_INVALID',
+    `${contract.name} payload is not valid: ${faults.map((fault) => `${fault.path}: ${fault.expected}`).join('; ')}`,
+    { faults },
+  );
+}
+
+/** The outbox row that makes a job run: checked here, so that nothing invalid is ever promised. */
+export function enqueueEffect<Name extends JobName>(name: Name, payload: PayloadInput<Name>) {
+  const contract = JOBS[name] as unknown as JobContract;
+  const data = parsePayload(contract, payload);
+  return { kind: 'enqueue' as const, target: contract.identity(data), payload: { job: name, data } };
+}

@@ -1,0 +1,151 @@
+/** Every key family and how its values come out of Postgres. */
+
+import { leaderboardRow, rank } from '../domain/leaderboard.ts';
+import { publishedPosition, publishedTrade } from '../domain/published.ts';
+import { analyticsPayloads } from '../store/analytics.ts';
+import { lastDecisions } from '../store/decisions.ts';
+import { equityCurves, standings } from '../store/equity.ts';
+import { modelIds, traderStates } from '../store/models.ts';
+import { openPositions } from '../store/positions.ts';
+import { recentTrades } from '../store/trades.ts';
+import type { LoadContext, Members, Projection } from './projection.ts';
+
+/** Ids of a family with one key a model. */
+const perModel = async ({ db }: LoadContext): Promise<string[][]> => (await modelIds(db)).map((id) => [id]);
+const single = async (): Promise<string[][]> => [[]];
+
+/** Rows grouped by model, in the order of the ids asked for. */
+function byModel<T extends { modelId: string }>(
+  ids: readonly (readonly string[])[],
+  rows: readonly T[],
+  members: (own: T[]) => Members,
+): Members[] {
+  const groups = group(rows);
+  return ids.map(([id]) => members(groups.get(id ?? '') ?? []));
+}
+
+function group<T extends { modelId: string }>(rows: readonly T[]): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const row of rows) {
+    const own = groups.get(row.modelId);
+    if (own) own.push(row);
+    else groups.set(row.modelId, [row]);
+  }
+  return groups;
+}
+
+const first = (ids: readonly (readonly string[])[]): string[] => ids.map(([id]) => id ?? '');
+
+const positions: Projection = {
+  family: 'positions',
+  all: perModel,
+  async load({ db, provider }, ids) {
+    const rows = await openPositions(db, provider, first(ids));
+    return byModel(ids, rows, (own) =>
+      own.flatMap((row) => [row.symbol, JSON.stringify(publishedPosition(row, row.markPrice))]),
+    );
+  },
+};
+
+const tradesRecent: Projection = {
+  family: 'tradesRecent',
+  all: perModel,
+  async load({ db }, ids) {
+    return byModel(ids, await recentTrades(db, first(ids)), (own) =>
+      own.map((row) => JSON.stringify(publishedTrade(row))),
+    );
+  },
+};
+
+const decisionLast: Projection = {
+  family: 'decisionLast',
+  all: perModel,
+  async load({ db }, ids) {
+    const rows = await lastDecisions(db, first(ids));
+    return byModel(ids, rows, ([row]) => {
+      if (row === undefined) return [];
+      // The action that says most about the cycle: an entry or exit before a hold.
+      const headline = row.decisions?.find((decision) => decision.action !== 'hold') ?? row.decisions?.[0];
+      return [
+        JSON.stringify({
+          cycle_number: row.cycleNumber,
+          timestamp: row.slotMs,
+          success: row.success,
+          symbol: headline?.symbol ?? null,
+          action: headline?.action ?? 'hold',
+          confidence: headline?.confidence ?? null,
+          error: row.errorMessage,
+        }),
+      ];
+    });
+  },
+};
+
+const traderState: Projection = {
+  family: 'traderState',
+  all: perModel,
+  async load({ db }, ids) {
+    const rows = (await traderStates(db, first(ids))).map((row) => ({ ...row, modelId: row.traderId }));
+    return byModel(ids, rows, ([row]) =>
+      row
+        ? [JSON.stringify({ state: row.state, last_decision_at: row.lastDecisionAtMs, pause_until: row.pauseUntilMs })]
+        : [],
+    );
+  },
+};
+
+const ranking = async ({ db }: LoadContext) => rank((await standings(db)).map(leaderboardRow));
+
+const leaderboard: Projection = {
+  family: 'leaderboard',
+  all: single,
+  async load(context) {
+    return [(await ranking(context)).flatMap((row) => [String(row.return_pct), row.id])];
+  },
+};
+
+const leaderboardCache: Projection = {
+  family: 'leaderboardCache',
+  all: single,
+  async load(context) {
+    return [[JSON.stringify({ leaderboard: await ranking(context) })]];
+  },
+};
+
+const sinceInception: Projection = {
+  family: 'sinceInception',
+  all: perModel,
+  async load({ db }, ids) {
+    return byModel(ids, await equityCurves(db, first(ids)), (own) =>
+      own.map(({ timestamp, value }) => JSON.stringify({ timestamp, value })),
+    );
+  },
+};
+
+const analytics: Projection = {
+  family: 'analytics',
+  all: perModel,
+  async load({ db }, ids) {
+    return byModel(ids, await analyticsPayloads(db, first(ids)), ([row]) => (row ? [JSON.stringify(row.payload)] : []));
+  },
+};
+
+const analyticsAll: Projection = {
+  family: 'analyticsAll',
+  all: single,
+  async load({ db }) {
+    return [[JSON.stringify({ analytics: (await analyticsPayloads(db, null)).map((row) => row.payload) })]];
+  },
+};
+
+export const PROJECTIONS: readonly Projection[] = [
+  positions,
+  tradesRecent,
+  decisionLast,
+  traderState,
+  leaderboard,
+  leaderboardCache,
+  sinceInception,
+  analytics,
+  analyticsAll,
+];

@@ -1,0 +1,118 @@
+/**
+ * Price keys: `price:latest:{symbol}`, `price:latest:{provider}:{symbol}` and the hash `crypto_prices`. They change every second and
+ * are fenced by the time of the price itself, so they need no token; all of them are written in one pipeline.
+ */
+
+import { CodedError, messageOf } from '../errors.ts';
+import type { ScriptedRedis } from '../redis/connections.ts';
+import type { KeyRegistry } from '../redis/keys.ts';
+import { type LatestPrice, latestPrices } from '../store/prices.ts';
+import type { LoadContext } from './projection.ts';
+
+/** Price of a symbol as the API shows it. `timestamp` is Unix ms. */
+export type CryptoPrice = { readonly symbol: string; readonly price: number; readonly timestamp: number };
+
+export class PriceKeys {
+  readonly #context: LoadContext;
+  readonly #redis: ScriptedRedis;
+  readonly #keys: KeyRegistry;
+
+  constructor(context: LoadContext, redis: ScriptedRedis, keys: KeyRegistry) {
+    this.#context = context;
+    this.#redis = redis;
+    this.#keys = keys;
+  }
+
+  /** Writes the newest prices of every provider. Throws NOF0_CACHE_UNAVAILABLE when the cache is gone. */
+  async refresh(): Promise<number> {
+    const prices = await latestPrices(this.#context.db);
+    if (prices.length === 0) return 0;
+    try {
+      const writes = prices.flatMap((price) => this.#writes(price));
+      const fields = prices.flatMap((price) => [
+        `${price.provider}:${price.symbol}`,
+        price.tsMs,
+        JSON.stringify(cryptoPrice(price)),
+      ]);
+      await Promise.all([
+        ...writes,
+        this.#redis.writePrices(this.#keys.key('cryptoPrices', []), this.#keys.ttlMs('cryptoPrices'), ...fields),
+      ]);
+    } catch (error) {
+      throw new CodedError('NOF0_CACHE_UNAVAILABLE', `writing price keys: ${messageOf(error)}`, { cause: error });
+    }
+    return prices.length;
+  }
+
+  /** Prices of the primary provider: from Redis, else from Postgres. Never fails because of the cache. */
+  async read(): Promise<CryptoPrice[]> {
+    const fields = await this.#hash();
+    const prefix = `${this.#context.provider}:`;
+    const cached = Object.entries(fields)
+      .filter(([field]) => field.startsWith(prefix))
+      .map(([, value]) => JSON.parse(value) as CryptoPrice);
+    // The hash lives on while one symbol is written; an entry left behind by the others is no current price.
+    const newest = Math.max(...cached.map((price) => price.timestamp));
+    const current = cached.filter((price) => newest - price.timestamp <= this.#keys.ttlMs('cryptoPrices'));
+    if (current.length > 0) return current.sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
+    return (await latestPrices(this.#context.db, this.#context.provider)).map(cryptoPrice);
+  }
+
+  /** Differences between Redis and Postgres, by key; for the consistency check. Returns how many keys were compared. */
+  async check(): Promise<{ compared: number; differences: string[] }> {
+    const prices = await latestPrices(this.#context.db);
+    const hash = await this.#redis.hgetall(this.#keys.key('cryptoPrices', []));
+    const differences: string[] = [];
+    const expect = (key: string, found: string | null | undefined, wanted: object) => {
+      if (found !== JSON.stringify(wanted))
+        differences.push(`${key}: ${found ?? '(missing)'} in Redis, ${JSON.stringify(wanted)} in Postgres`);
+    };
+    let compared = 0;
+    for (const price of prices) {
+      for (const { key, value } of this.#strings(price)) {
+        expect(key, await this.#redis.get(key), value);
+        compared += 1;
+      }
+      expect(
+        `crypto_prices ${price.provider}:${price.symbol}`,
+        hash[`${price.provider}:${price.symbol}`],
+        cryptoPrice(price),
+      );
+      compared += 1;
+    }
+    return { compared, differences };
+  }
+
+  #strings(price: LatestPrice): { key: string; value: object; timeField: string }[] {
+    const own = {
+      key: this.#keys.key('priceLatestByProvider', [price.provider, price.symbol]),
+      value: { price: price.price, ts_ms: price.tsMs },
+      timeField: 'ts_ms',
+    };
+    if (price.provider !== this.#context.provider) return [own];
+    return [
+      own,
+      { key: this.#keys.key('priceLatest', [price.symbol]), value: cryptoPrice(price), timeField: 'timestamp' },
+    ];
+  }
+
+  #writes(price: LatestPrice): Promise<number>[] {
+    return this.#strings(price).map(({ key, value, timeField }) =>
+      this.#redis.writePrice(key, this.#keys.ttlMs('priceLatest'), price.tsMs, JSON.stringify(value), timeField),
+    );
+  }
+
+  async #hash(): Promise<Record<string, string>> {
+    if (this.#redis.status !== 'ready') return {};
+    try {
+      return await this.#redis.hgetall(this.#keys.key('cryptoPrices', []));
+    } catch {
+      // A dead cache is a slower answer from Postgres; the connection's own error handler reports it.
+      return {};
+    }
+  }
+}
+
+function cryptoPrice(price: LatestPrice): CryptoPrice {
+  return { symbol: price.symbol, price: price.price, timestamp: price.tsMs };
+}

@@ -1,0 +1,89 @@
+/** The queues, seen by producers. Jobs get here through the outbox alone, so that a lost write comes back. */
+
+import { type JobsOptions, Queue } from 'bullmq';
+import type { JobContract } from '../jobs/contract.ts';
+import { contractOf, JOB_NAMES } from '../jobs/registry.ts';
+import { producerConnection } from './connections.ts';
+
+export type Enqueue = {
+  readonly job: string;
+  readonly data: { v: number };
+  readonly identity: string;
+  /** The outbox offers the job again: the queue may have lost it, or given up on it. */
+  readonly again: boolean;
+};
+
+/** BullMQ's name of our backoff; the workers' settings implement it. */
+export const BACKOFF = 'capped-jitter';
+
+export class JobQueues {
+  readonly #queues: ReadonlyMap<string, Queue>;
+
+  constructor(url: string, prefix: string, onError: (error: Error) => void) {
+    this.#queues = new Map(
+      JOB_NAMES.map((name) => [name, new Queue(name, { connection: producerConnection(url), prefix })]),
+    );
+    for (const queue of this.#queues.values()) queue.on('error', onError);
+  }
+
+  /** The queues themselves, for the dashboard. */
+  all(): Queue[] {
+    return [...this.#queues.values()];
+  }
+
+  /** Waits until every producer is connected. */
+  async ready(): Promise<void> {
+    await Promise.all(this.all().map((queue) => queue.waitUntilReady()));
+  }
+
+  /** Adds jobs. Adding one that is there already changes nothing. Throws when the queue Redis is gone. */
+  async add(entries: readonly Enqueue[]): Promise<void> {
+    for (const entry of entries.filter(({ again }) => again)) await this.#forgetEnded(entry);
+    const names = [...new Set(entries.map((entry) => entry.job))];
+    await Promise.all(
+      names.map((name) => {
+        const own = entries.filter((entry) => entry.job === name);
+        return this.#queue(name).addBulk(
+          own.map((entry) => ({ name, data: entry.data, opts: jobOptions(contractOf(name), entry.identity) })),
+        );
+      }),
+    );
+  }
+
+  /** Jobs of every queue by state. */
+  async depths(): Promise<{ queue: string; counts: Record<string, number> }[]> {
+    return Promise.all(
+      this.all().map(async (queue) => ({
+        queue: queue.name,
+        counts: await queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'failed', 'completed'),
+      })),
+    );
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.all().map((queue) => queue.close()));
+  }
+
+  #queue(name: string): Queue {
+    const queue = this.#queues.get(name);
+    if (queue === undefined) throw new Error(`no queue for job ${name}`);
+    return queue;
+  }
+
+  /** A job that ended without its effect being acknowledged must not block its successor by its id. */
+  async #forgetEnded(entry: Enqueue): Promise<void> {
+    const job = await this.#queue(entry.job).getJob(entry.identity);
+    if (job && ((await job.isFailed()) || (await job.isCompleted()))) await job.remove();
+  }
+}
+
+function jobOptions(contract: JobContract, identity: string): JobsOptions {
+  return {
+    attempts: contract.attempts,
+    backoff: { type: BACKOFF },
+    ...(contract.priority > 0 ? { priority: contract.priority } : {}),
+    removeOnComplete: { count: contract.keep.completed },
+    removeOnFail: { count: contract.keep.failed },
+    ...(contract.runs === 'each' ? { jobId: identity } : { deduplication: { id: identity, keepLastIfActive: true } }),
+  };
+}

@@ -1,0 +1,204 @@
+/** Opens database, Redis and adapters once and closes them in reverse order. Nothing is open before, nothing stays open after. */
+
+import { hostname } from 'node:os';
+import { type Config, type MarketSettings, pace } from './config.ts';
+import type { Family } from './domain/published-keys.ts';
+import { parseTarget, type Target } from './domain/published-keys.ts';
+import { realTime, replayTime, type Stories, type Trader } from './engine/context.ts';
+import { FrameBuilder } from './engine/market-frame.ts';
+import { configDigest } from './engine/register-arena.ts';
+import { CodedError } from './errors.ts';
+import { PaperExchange } from './exchange/paper/paper-exchange.ts';
+import { contractOf } from './jobs/registry.ts';
+import { openModel } from './llm/index.ts';
+import { openMarket } from './market/index.ts';
+import { PROJECTIONS } from './projections/families.ts';
+import { PriceKeys } from './projections/price-keys.ts';
+import type { LoadContext } from './projections/projection.ts';
+import { Publisher } from './projections/publisher.ts';
+import { TradeStream } from './projections/trade-stream.ts';
+import { connectRedis, openRedis, type ScriptedRedis } from './redis/connections.ts';
+import { KeyRegistry } from './redis/keys.ts';
+import { JobQueues } from './redis/queues.ts';
+import { Database } from './store/database.ts';
+import type { EffectRow } from './store/effects.ts';
+import { RunHistory } from './store/job-runs.ts';
+import { Outbox } from './store/outbox.ts';
+import { type RunRow, readRun } from './store/runs.ts';
+import { type Logger, redactUrl } from './telemetry/logger.ts';
+import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+
+const PRICE_FAMILIES: ReadonlySet<Family> = new Set<Family>(['priceLatest', 'priceLatestByProvider', 'cryptoPrices']);
+
+export type OpenOptions = {
+  readonly config: Config;
+  readonly servers: { readonly databaseUrl: string; readonly queueRedisUrl: string; readonly cacheRedisUrl: string };
+  /** First part of every Redis key of the run. */
+  readonly prefix: string;
+  /** What this process is, for connection names and history. */
+  readonly role: string;
+  readonly logger: Logger;
+};
+
+/** Everything a process of a run works with, except the market and the models: those come with `openStories`. */
+export type Resources = {
+  readonly config: Config;
+  readonly run: RunRow;
+  readonly worker: string;
+  readonly queueRedisUrl: string;
+  readonly db: Database;
+  readonly queueRedis: ScriptedRedis;
+  readonly cacheRedis: ScriptedRedis;
+  readonly keys: KeyRegistry;
+  readonly queues: JobQueues;
+  readonly publisher: Publisher;
+  readonly prices: PriceKeys;
+  readonly outbox: Outbox;
+  readonly history: RunHistory;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  close(): Promise<void>;
+};
+
+/**
+ * Connects to the run's servers and checks that all of them answer. Throws the coded error of the first that does not, and
+ * NOF0_SCHEMA_OUTDATED when nobody has started the run yet.
+ */
+export async function openResources(options: OpenOptions): Promise<Resources> {
+  const { config, servers, logger } = options;
+  const metrics = createMetrics();
+  const closers: (() => Promise<unknown>)[] = [];
+  const closeAll = async () => {
+    for (const close of closers.reverse())
+      await close().catch((error: unknown) => logger.warn({ error: String(error) }, 'closing failed'));
+  };
+  const onError = (what: string) =>
+    throttled((error: Error) => logger.warn({ error: error.message }, `${what} connection`));
+  try {
+    const worker = `${options.role}@${hostname()}:${process.pid}`;
+    const db = new Database(servers.databaseUrl, {
+      max: config.dbPool,
+      applicationName: `nof0 ${options.role}`,
+      onError: onError('postgres'),
+    });
+    closers.push(() => db.close());
+    await db.assertReachable(redactUrl(servers.databaseUrl));
+    const keys = new KeyRegistry(options.prefix, config.ttl);
+    const queueRedis = openRedis(servers.queueRedisUrl, `nof0-${options.role}`, onError('queue redis'));
+    await connectRedis(queueRedis, 'queue', redactUrl(servers.queueRedisUrl));
+    closers.push(async () => queueRedis.disconnect());
+    const cacheRedis = openRedis(servers.cacheRedisUrl, `nof0-${options.role}`, onError('cache redis'));
+    await connectRedis(cacheRedis, 'cache', redactUrl(servers.cacheRedisUrl));
+    closers.push(async () => cacheRedis.disconnect());
+    const queues = new JobQueues(servers.queueRedisUrl, keys.queuePrefix, onError('queue'));
+    closers.push(() => queues.close());
+    await queues.ready();
+    const run = await declaredRun(db);
+    const context: LoadContext = { db, config, provider: run.kind };
+    const publisher = new Publisher(context, cacheRedis, keys, metrics, logger, PROJECTIONS);
+    const prices = new PriceKeys(context, cacheRedis, keys);
+    const outbox = new Outbox(db, logger, metrics);
+    registerEffects(outbox, { publisher, prices, queues, stream: new TradeStream(queueRedis, keys) });
+    const history = new RunHistory(db, logger);
+    closers.push(() => history.close());
+    return {
+      config,
+      run,
+      worker,
+      queueRedisUrl: servers.queueRedisUrl,
+      db,
+      queueRedis,
+      cacheRedis,
+      keys,
+      queues,
+      publisher,
+      prices,
+      outbox,
+      history,
+      logger,
+      metrics,
+      close: closeAll,
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+/** The stories of the run with its market, its exchange and its models: for processes that schedule or work. */
+export async function openStories(resources: Resources): Promise<{ stories: Stories; frames: FrameBuilder }> {
+  const { config, run, db, logger, metrics, outbox } = resources;
+  const schedules = pace(config.arena, run.kind);
+  const market = await openMarket(
+    run.kind === 'replay'
+      ? { kind: 'replay', dir: run.settings.dir ?? '' }
+      : { kind: 'synthetic', seed: run.seed, historyMs: config.arena.history, tickMs: schedules.price },
+  );
+  const traders = new Map<string, Trader>(
+    config.arena.models.map((participant) => [
+      participant.id,
+      { participant, model: openModel(participant, config), configDigest: configDigest(participant) },
+    ]),
+  );
+  const stories: Stories = {
+    db,
+    drain: (effects) => outbox.drain(effects),
+    market,
+    exchange: new PaperExchange(db, market.provider, config.arena.paper),
+    traders,
+    clock: run.kind === 'replay' ? replayTime : realTime,
+    config,
+    pace: schedules,
+    seed: run.seed,
+    logger,
+    metrics,
+  };
+  return { stories, frames: new FrameBuilder(stories) };
+}
+
+/** What a market setting makes of a run. */
+export function runSettings(market: MarketSettings): RunRow['settings'] {
+  return market.kind === 'replay' ? { dir: market.dir } : {};
+}
+
+async function declaredRun(db: Database): Promise<RunRow> {
+  const run = await readRun(db).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === '42P01') return null;
+    throw error;
+  });
+  if (run) return run;
+  throw new CodedError(
+    'NOF0_SCHEMA_OUTDATED',
+    'this database holds no run yet: start `nof0 up` or `nof0 scheduler` first',
+  );
+}
+
+type EffectDoors = { publisher: Publisher; prices: PriceKeys; queues: JobQueues; stream: TradeStream };
+
+function registerEffects(outbox: Outbox, doors: EffectDoors): void {
+  outbox.register('project', async (rows) => {
+    const targets = rows.map((row) => parseTarget(row.target)).filter((target): target is Target => target !== null);
+    const projected = targets.filter((target) => !PRICE_FAMILIES.has(target.family));
+    await Promise.all([
+      doors.publisher.refresh(projected),
+      targets.length > projected.length ? doors.prices.refresh() : undefined,
+    ]);
+  });
+  outbox.register('enqueue', (rows) => doors.queues.add(rows.map(toEnqueue)));
+  outbox.register('stream', (rows) => doors.stream.publish(rows));
+}
+
+function toEnqueue(row: EffectRow) {
+  const { job, data } = row.payload as { job: string; data: { v: number } };
+  return { job: contractOf(job).name, data, identity: row.target, again: row.attempts > 0 };
+}
+
+/** At most one line a second of a connection that keeps failing. */
+function throttled(log: (error: Error) => void): (error: Error) => void {
+  let last = 0;
+  return (error) => {
+    if (Date.now() - last < 1000) return;
+    last = Date.now();
+    log(error);
+  };
+}

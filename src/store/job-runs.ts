@@ -1,0 +1,80 @@
+/** History of job runs: written in batches, because it is read by people and must not slow a job down. */
+
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Database } from './database.ts';
+
+export type JobRunRow = {
+  readonly queue: string;
+  readonly jobId: string;
+  readonly attempt: number;
+  readonly outcome: string;
+  readonly reason: string | null;
+  readonly modelId: string | null;
+  readonly slotMs: number | null;
+  readonly worker: string;
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  readonly errorCode: string | null;
+  readonly errorMessage: string | null;
+  readonly payload: unknown;
+};
+
+const FLUSH_MS = 250;
+const BATCH = 500;
+/** Beyond it the oldest rows are given up: history must not fill the memory while Postgres is away. */
+const MAX_BUFFERED = 10_000;
+
+export class RunHistory {
+  readonly #db: Database;
+  readonly #logger: Logger;
+  #rows: JobRunRow[] = [];
+  #timer: NodeJS.Timeout | null = null;
+  #flushing: Promise<void> = Promise.resolve();
+
+  constructor(db: Database, logger: Logger) {
+    this.#db = db;
+    this.#logger = logger;
+  }
+
+  add(row: JobRunRow): void {
+    this.#rows.push(row);
+    if (this.#rows.length > MAX_BUFFERED) {
+      this.#logger.warn({ dropped: 1 }, 'run history is full, the oldest row is dropped');
+      this.#rows.shift();
+    }
+    if (this.#rows.length >= BATCH) this.#flushing = this.flush();
+    else this.#timer ??= setTimeout(() => void (this.#flushing = this.flush()), FLUSH_MS);
+  }
+
+  /** Writes what is buffered. Rows that could not be written stay for the next time. */
+  async flush(): Promise<void> {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    const rows = this.#rows.splice(0);
+    if (rows.length === 0) return;
+    try {
+      await this.#db.query(
+        `WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true))
+         INSERT INTO job_runs (queue, job, job_id, attempt, outcome, reason, model_id, slot_ms, worker, started_at, finished_at, error_code, error_message, payload)
+         SELECT queue, queue, "jobId", attempt, outcome, reason, "modelId", "slotMs", worker, "startedAt", "finishedAt", "errorCode", "errorMessage", payload
+         FROM relaxed, jsonb_to_recordset($1::jsonb) AS r(queue text, "jobId" text, attempt int, outcome text, reason text, "modelId" text, "slotMs" bigint, worker text,
+           "startedAt" timestamptz, "finishedAt" timestamptz, "errorCode" text, "errorMessage" text, payload jsonb)`,
+        [JSON.stringify(rows)],
+      );
+    } catch (error) {
+      this.#logger.warn(
+        { rows: rows.length, error: messageOf(error) },
+        'run history could not be written, trying again',
+      );
+      this.#rows = [...rows, ...this.#rows].slice(-MAX_BUFFERED);
+      this.#timer ??= setTimeout(() => void (this.#flushing = this.flush()), 10 * FLUSH_MS);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#flushing;
+    await this.flush();
+    if (this.#timer) clearTimeout(this.#timer);
+  }
+}

@@ -1,0 +1,251 @@
+/** What the market said: ticks, candles, contexts, funding prints, frames. Everything a provider's batch brings is one transaction. */
+
+import type { MarketFrame } from '../domain/decision.ts';
+import type { Asset, AssetContext, Candle, Funding, MarketBatch, Tick } from '../domain/market.ts';
+import { CANDLE_INTERVAL } from '../domain/market.ts';
+import type { Database, Queryable } from './database.ts';
+
+/** Registers instruments, their symbols and their provider. Changed figures are updated. */
+export async function saveAssets(db: Queryable, provider: string, assets: readonly Asset[]): Promise<void> {
+  await db.query(
+    `WITH listed AS (
+       SELECT * FROM jsonb_to_recordset($2::jsonb) AS a(symbol text, base text, quote text, precision int, "sizeDecimals" int, "maxLeverage" float8, "onlyIsolated" boolean, "isActive" boolean)
+     ), named AS (
+       INSERT INTO symbols (symbol, quote_currency) SELECT symbol, quote FROM listed ON CONFLICT DO NOTHING
+     ), watermark AS (
+       INSERT INTO ingest_cursors (provider) VALUES ($1) ON CONFLICT DO NOTHING
+     )
+     INSERT INTO market_assets (provider, symbol, base, quote, precision, size_decimals, max_leverage, only_isolated, is_active)
+     SELECT $1, symbol, base, quote, precision, "sizeDecimals", "maxLeverage", "onlyIsolated", "isActive" FROM listed
+     ON CONFLICT (provider, symbol) DO UPDATE SET base = excluded.base, quote = excluded.quote, precision = excluded.precision, size_decimals = excluded.size_decimals,
+       max_leverage = excluded.max_leverage, only_isolated = excluded.only_isolated, is_active = excluded.is_active, updated_at = now()`,
+    [provider, JSON.stringify(assets)],
+  );
+}
+
+export type IngestCursor = { readonly lastSeq: number; readonly watermarkMs: number };
+
+/** How far the provider has been ingested; the row stays locked until the commit, which orders all batches of the provider. */
+export async function lockIngest(tx: Queryable, provider: string): Promise<IngestCursor> {
+  const rows = await tx.query<IngestCursor>(
+    `SELECT last_seq AS "lastSeq", watermark_ms AS "watermarkMs" FROM ingest_cursors WHERE provider = $1 FOR UPDATE`,
+    [provider],
+  );
+  return rows[0] ?? { lastSeq: 0, watermarkMs: 0 };
+}
+
+export async function ingestCursor(db: Queryable, provider: string): Promise<IngestCursor | null> {
+  const rows = await db.query<IngestCursor>(
+    `SELECT last_seq AS "lastSeq", watermark_ms AS "watermarkMs" FROM ingest_cursors WHERE provider = $1`,
+    [provider],
+  );
+  return rows[0] ?? null;
+}
+
+export type IngestResult = { readonly ticks: number; readonly candles: number; readonly lastSeq: number };
+
+/**
+ * Stores a batch: ticks and funding prints numbered in time order, candles, contexts, the newest price of each symbol if newer.
+ * Rows that are there already change nothing. `batch` holds known symbols only.
+ */
+export async function writeBatch(
+  tx: Queryable,
+  provider: string,
+  cursor: IngestCursor,
+  batch: MarketBatch,
+  refused: number,
+): Promise<IngestResult> {
+  const lastSeq = await insertEvents(tx, provider, cursor.lastSeq, batch.ticks, batch.fundings);
+  const rows = await tx.query<{ candles: number }>(
+    `WITH candles AS (
+       INSERT INTO price_candles (provider, symbol, interval, open_ts_ms, o, h, l, c, volume)
+       SELECT $1, c.symbol, $9, c."openTsMs", c.open, c.high, c.low, c.close, c.volume
+       FROM jsonb_to_recordset($2::jsonb) AS c(symbol text, "openTsMs" bigint, open float8, high float8, low float8, close float8, volume float8)
+       ON CONFLICT DO NOTHING RETURNING 1
+     ), contexts AS (
+       INSERT INTO market_asset_ctx (provider, symbol, ts_ms, mark_price, mid_price, oracle_price, funding_rate, open_interest, volume_24h)
+       SELECT $1, c.symbol, c."tsMs", c."markPrice", c."midPrice", c."oraclePrice", c."fundingRate", c."openInterest", c."volume24h"
+       FROM jsonb_to_recordset($3::jsonb) AS c(symbol text, "tsMs" bigint, "markPrice" float8, "midPrice" float8, "oraclePrice" float8, "fundingRate" float8, "openInterest" float8, "volume24h" float8)
+       ON CONFLICT DO NOTHING
+     ), latest AS (
+       INSERT INTO price_latest (provider, symbol, price, ts_ms)
+       SELECT $1, t.symbol, t.price, t."tsMs" FROM unnest($4::text[], $5::float8[], $6::bigint[]) AS t(symbol, price, "tsMs")
+       ON CONFLICT (provider, symbol) DO UPDATE SET price = excluded.price, ts_ms = excluded.ts_ms, updated_at = now() WHERE price_latest.ts_ms < excluded.ts_ms
+     ), watermark AS (
+       UPDATE ingest_cursors SET last_seq = $7, watermark_ms = greatest(watermark_ms, $8), refused = refused + $10, updated_at = now() WHERE provider = $1
+     )
+     SELECT count(*) AS candles FROM candles`,
+    [
+      provider,
+      JSON.stringify(batch.candles),
+      JSON.stringify(batch.contexts),
+      ...newest(batch.ticks),
+      lastSeq,
+      batch.watermarkMs,
+      CANDLE_INTERVAL,
+      refused,
+    ],
+  );
+  return { ticks: batch.ticks.length, candles: rows[0]?.candles ?? 0, lastSeq };
+}
+
+/** Newest tick of each symbol as three parallel arrays. */
+function newest(ticks: readonly Tick[]): [string[], number[], number[]] {
+  const latest = new Map<string, Tick>();
+  for (const tick of ticks) if (tick.tsMs >= (latest.get(tick.symbol)?.tsMs ?? 0)) latest.set(tick.symbol, tick);
+  const rows = [...latest.values()];
+  return [rows.map((t) => t.symbol), rows.map((t) => t.price), rows.map((t) => t.tsMs)];
+}
+
+const DAY_MS = 86_400_000;
+/** Days that this process has seen a partition for. */
+const knownDays = new WeakMap<object, Set<number>>();
+
+/** Makes the partitions that the ticks need. Cheap after the first tick of a day. */
+export async function ensurePartitions(db: Database, ticks: readonly Tick[]): Promise<void> {
+  const seen = knownDays.get(db) ?? new Set<number>();
+  knownDays.set(db, seen);
+  const days = [...new Set(ticks.map((tick) => Math.floor(tick.tsMs / DAY_MS)))].filter((day) => !seen.has(day));
+  for (const day of days) {
+    await db.query('SELECT ensure_tick_partitions($1, $1)', [day * DAY_MS]);
+    seen.add(day);
+  }
+}
+
+async function insertEvents(
+  tx: Queryable,
+  provider: string,
+  lastSeq: number,
+  ticks: readonly Tick[],
+  fundings: readonly Funding[],
+): Promise<number> {
+  // One numbering for both kinds: the matcher must see a funding print between the ticks before and after it.
+  const events = [
+    ...ticks.map((tick) => ({ tsMs: tick.tsMs, tick })),
+    ...fundings.map((funding) => ({ tsMs: funding.tsMs, funding })),
+  ].sort((a, b) => a.tsMs - b.tsMs);
+  let seq = lastSeq;
+  const numberedTicks: (Tick & { seq: number })[] = [];
+  const numberedFundings: (Funding & { seq: number })[] = [];
+  for (const event of events) {
+    seq += 1;
+    if ('tick' in event) numberedTicks.push({ ...event.tick, seq });
+    else numberedFundings.push({ ...event.funding, seq });
+  }
+  if (numberedTicks.length > 0) {
+    await tx.query(
+      `INSERT INTO price_ticks (provider, symbol, price, ts_ms, seq, source)
+       SELECT $1, t.* FROM unnest($2::text[], $3::float8[], $4::bigint[], $5::bigint[], $6::text[]) AS t ON CONFLICT DO NOTHING`,
+      [
+        provider,
+        numberedTicks.map((t) => t.symbol),
+        numberedTicks.map((t) => t.price),
+        numberedTicks.map((t) => t.tsMs),
+        numberedTicks.map((t) => t.seq),
+        numberedTicks.map((t) => t.source),
+      ],
+    );
+  }
+  if (numberedFundings.length > 0) {
+    // The oracle price of a print is the newest price at or before it.
+    await tx.query(
+      `INSERT INTO funding_rates (provider, symbol, ts_ms, rate, oracle_price, seq)
+       SELECT $1, f.symbol, f.ts_ms, f.rate, k.price, f.seq FROM unnest($2::text[], $3::bigint[], $4::float8[], $5::bigint[]) AS f(symbol, ts_ms, rate, seq)
+       CROSS JOIN LATERAL (SELECT price FROM price_ticks WHERE symbol = f.symbol AND provider = $1 AND ts_ms <= f.ts_ms ORDER BY ts_ms DESC LIMIT 1) k
+       ON CONFLICT DO NOTHING`,
+      [
+        provider,
+        numberedFundings.map((f) => f.symbol),
+        numberedFundings.map((f) => f.tsMs),
+        numberedFundings.map((f) => f.rate),
+        numberedFundings.map((f) => f.seq),
+      ],
+    );
+  }
+  return seq;
+}
+
+export type SymbolTerms = { readonly symbol: string; readonly sizeDecimals: number; readonly maxLeverage: number };
+
+export function marketAssets(db: Queryable, provider: string): Promise<Asset[]> {
+  return db.query<Asset>(
+    `SELECT symbol, base, quote, precision, size_decimals AS "sizeDecimals", max_leverage AS "maxLeverage", only_isolated AS "onlyIsolated", is_active AS "isActive"
+     FROM market_assets WHERE provider = $1 ORDER BY symbol`,
+    [provider],
+  );
+}
+
+/** Candles of a provider with fromMs ≤ open < toMs, oldest first. */
+export async function candlesBetween(
+  db: Queryable,
+  provider: string,
+  fromMs: number,
+  toMs: number,
+): Promise<Map<string, Candle[]>> {
+  // Arrays cost a tenth of as many rows on the way through the driver.
+  const rows = await db.query<{
+    symbol: string;
+    t: string[];
+    o: number[];
+    h: number[];
+    l: number[];
+    c: number[];
+    v: number[];
+  }>(
+    `SELECT symbol, array_agg(open_ts_ms::float8 ORDER BY open_ts_ms) AS t, array_agg(o ORDER BY open_ts_ms) AS o, array_agg(h ORDER BY open_ts_ms) AS h,
+            array_agg(l ORDER BY open_ts_ms) AS l, array_agg(c ORDER BY open_ts_ms) AS c, array_agg(volume ORDER BY open_ts_ms) AS v
+     FROM price_candles WHERE provider = $1 AND interval = '${CANDLE_INTERVAL}' AND symbol = ANY(ARRAY(SELECT symbol FROM market_assets WHERE provider = $1))
+       AND open_ts_ms >= $2 AND open_ts_ms < $3 GROUP BY symbol`,
+    [provider, fromMs, toMs],
+  );
+  return new Map(
+    rows.map((row) => [
+      row.symbol,
+      row.t.map((t, i) => ({
+        symbol: row.symbol,
+        openTsMs: Number(t),
+        open: row.o[i] ?? 0,
+        high: row.h[i] ?? 0,
+        low: row.l[i] ?? 0,
+        close: row.c[i] ?? 0,
+        volume: row.v[i] ?? 0,
+      })),
+    ]),
+  );
+}
+
+/** The newest context and tick of each symbol at or before a moment. */
+export function marketAsOf(
+  db: Queryable,
+  provider: string,
+  tsMs: number,
+): Promise<(AssetContext & { price: number; priceTsMs: number; sizeDecimals: number; maxLeverage: number })[]> {
+  return db.query(
+    `SELECT a.symbol, a.size_decimals AS "sizeDecimals", a.max_leverage AS "maxLeverage", k.price, k.ts_ms AS "priceTsMs", c.ts_ms AS "tsMs", c.mark_price AS "markPrice",
+            c.mid_price AS "midPrice", c.oracle_price AS "oraclePrice", c.funding_rate AS "fundingRate", c.open_interest AS "openInterest", c.volume_24h AS "volume24h"
+     FROM market_assets a
+     CROSS JOIN LATERAL (SELECT price, ts_ms FROM price_ticks WHERE symbol = a.symbol AND provider = $1 AND ts_ms <= $2 ORDER BY ts_ms DESC LIMIT 1) k
+     LEFT JOIN LATERAL (SELECT * FROM market_asset_ctx WHERE provider = $1 AND symbol = a.symbol AND ts_ms <= $2 ORDER BY ts_ms DESC LIMIT 1) c ON TRUE
+     WHERE a.provider = $1 AND a.is_active ORDER BY a.symbol`,
+    [provider, tsMs],
+  );
+}
+
+export type StoredFrame = { readonly digest: string; readonly frame: MarketFrame };
+
+export async function readFrame(db: Queryable, provider: string, slotMs: number): Promise<StoredFrame | null> {
+  const rows = await db.query<{ digest: string; payload: MarketFrame }>(
+    'SELECT digest, payload FROM market_frames WHERE market_provider = $1 AND slot_ms = $2',
+    [provider, slotMs],
+  );
+  return rows[0] ? { digest: rows[0].digest, frame: rows[0].payload } : null;
+}
+
+/** Stores the frame unless the slot has one; returns the one that is stored, whoever wrote it. */
+export async function keepFrame(db: Queryable, frame: MarketFrame, digest: string): Promise<StoredFrame> {
+  await db.query(
+    'INSERT INTO market_frames (market_provider, slot_ms, digest, payload) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING',
+    [frame.provider, frame.slotMs, digest, JSON.stringify(frame)],
+  );
+  return (await readFrame(db, frame.provider, frame.slotMs)) ?? { digest, frame };
+}
