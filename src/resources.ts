@@ -53,6 +53,7 @@ export type Resources = {
   readonly queues: JobQueues;
   readonly publisher: Publisher;
   readonly prices: PriceKeys;
+  readonly stream: TradeStream;
   readonly outbox: Outbox;
   readonly history: RunHistory;
   readonly logger: Logger;
@@ -98,7 +99,8 @@ export async function openResources(options: OpenOptions): Promise<Resources> {
     const publisher = new Publisher(context, cacheRedis, keys, metrics, logger, PROJECTIONS);
     const prices = new PriceKeys(context, cacheRedis, keys);
     const outbox = new Outbox(db, logger, metrics);
-    registerEffects(outbox, { publisher, prices, queues, stream: new TradeStream(queueRedis, keys) });
+    const stream = new TradeStream(queueRedis, keys);
+    registerEffects(outbox, { publisher, prices, queues, stream });
     const history = new RunHistory(db, logger);
     closers.push(() => history.close());
     return {
@@ -113,6 +115,7 @@ export async function openResources(options: OpenOptions): Promise<Resources> {
       queues,
       publisher,
       prices,
+      stream,
       outbox,
       history,
       logger,

@@ -40,4 +40,31 @@ export class TradeStream {
       throw new CodedError('NOF0_QUEUE_UNAVAILABLE', `writing the trade stream: ${messageOf(error)}`, { cause: error });
     }
   }
+
+  /** The consistency check: every trade's newest revision stands in the stream, and no entry stands twice. */
+  async check(
+    trades: readonly { id: string; revision: number }[],
+  ): Promise<{ compared: number; differences: string[] }> {
+    const differences: string[] = [];
+    const seen = new Set<string>();
+    let from = '-';
+    for (;;) {
+      const entries = await this.#redis.xrange(this.#keys.tradeStream(), from, '+', 'COUNT', 1000);
+      for (const [, fields] of entries) {
+        const key = `${fields[fields.indexOf('id') + 1]} revision ${fields[fields.indexOf('revision') + 1]}`;
+        if (seen.has(key)) differences.push(`trade ${key} stands twice in the stream`);
+        seen.add(key);
+      }
+      const last = entries.at(-1)?.[0];
+      if (last === undefined || entries.length < 1000) break;
+      from = `(${last}`;
+    }
+    // A stream that has been cut no longer holds the oldest trades.
+    const complete = seen.size < MAX_ENTRIES;
+    for (const trade of trades) {
+      if (complete && !seen.has(`${trade.id} revision ${trade.revision}`))
+        differences.push(`trade ${trade.id} revision ${trade.revision} is missing in the stream`);
+    }
+    return { compared: seen.size, differences };
+  }
 }

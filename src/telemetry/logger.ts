@@ -19,20 +19,20 @@ export function redactUrl(url: string): string {
 }
 
 /**
- * A logger that writes to standard error, so that standard output stays for a command's answer. Urls with passwords are
- * redacted wherever they turn up in a message.
+ * A logger that writes to standard error, so that standard output stays for a command's answer, or to a file (as JSON). Urls with
+ * passwords are redacted wherever they turn up in a message.
  */
-export function createLogger(settings: LogSettings, base: Record<string, unknown> = {}): Logger {
-  const usePretty = settings.format === 'pretty' || (settings.format === 'auto' && process.stderr.isTTY);
-  const stream = usePretty
-    ? pretty({
-        destination: 2,
-        sync: false,
-        colorize: process.stderr.isTTY,
-        translateTime: 'SYS:HH:MM:ss.l',
-        ignore: 'pid,hostname',
-      })
-    : pino.destination({ dest: 2, sync: false });
+export function createLogger(settings: LogSettings, base: Record<string, unknown> = {}, file?: string): Logger {
+  const stream =
+    file === undefined && isPretty(settings)
+      ? pretty({
+          destination: 2,
+          sync: false,
+          colorize: process.stderr.isTTY,
+          translateTime: 'SYS:HH:MM:ss.l',
+          ignore: 'pid,hostname',
+        })
+      : pino.destination({ dest: file ?? 2, sync: false, mkdir: true });
   return pino(
     {
       level: settings.level,
@@ -49,4 +49,8 @@ export function createLogger(settings: LogSettings, base: Record<string, unknown
     },
     stream,
   );
+}
+
+function isPretty(settings: LogSettings): boolean {
+  return settings.format === 'pretty' || (settings.format === 'auto' && process.stderr.isTTY);
 }

@@ -1,0 +1,42 @@
+/** The `nof0` command. */
+
+import { Command, CommanderError } from 'commander';
+import { JOB_NAMES } from '../jobs/registry.ts';
+import { enqueueCommand } from './enqueue.ts';
+import { printError } from './output.ts';
+import type { ProcessRoles } from './processes.ts';
+import { queuesCommand } from './queues.ts';
+import { apiCommand, migrateCommand, schedulerCommand, workerCommand } from './roles.ts';
+import { upCommand } from './up.ts';
+import { verifyCommand } from './verify.ts';
+
+/** Runs the command line. Sets the exit code: 0 done, 1 a coded error, 2 a wrong call. */
+export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'queues'>): Promise<void> {
+  const program = new Command('nof0')
+    .description('Job-queue worker platform of the NOF0 arena.')
+    .option('--run <name>', 'the run to work on (default: the one that was brought up last)')
+    .option('--arena <file>', 'the arena file (default: config/arena.yaml)')
+    .showSuggestionAfterError()
+    .showHelpAfterError('(see --help)')
+    .exitOverride();
+  const processes: ProcessRoles = { ...roles, queues: JOB_NAMES };
+  upCommand(program, processes);
+  schedulerCommand(program, processes);
+  workerCommand(program, processes);
+  apiCommand(program);
+  migrateCommand(program);
+  enqueueCommand(program);
+  queuesCommand(program);
+  verifyCommand(program);
+  for (const command of program.commands) command.exitOverride();
+  try {
+    await program.parseAsync([...argv]);
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+    } else {
+      printError(error);
+      process.exitCode = 1;
+    }
+  }
+}

@@ -1,0 +1,70 @@
+/** What commands print: answers to standard output, everything else to standard error. */
+
+import Table from 'cli-table3';
+import pc from 'picocolors';
+import { CodedError, toCoded } from '../errors.ts';
+
+export function print(line = ''): void {
+  process.stdout.write(`${line}\n`);
+}
+
+export function note(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, null, 2));
+}
+
+/** A table that reads well in a terminal and in a log. */
+export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const bare = {
+    top: '',
+    'top-mid': '',
+    'top-left': '',
+    'top-right': '',
+    bottom: '',
+    'bottom-mid': '',
+    'bottom-left': '',
+    'bottom-right': '',
+    left: '',
+    'left-mid': '',
+    mid: '',
+    'mid-mid': '',
+    right: '',
+    'right-mid': '',
+    middle: '  ',
+  };
+  const view = new Table({
+    head: head.map((cell) => pc.dim(cell)),
+    chars: bare,
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+    colAligns: head.map((_, column) =>
+      rows.every((row) => typeof row[column] === 'number' || /^[-+]?[\d.,]+ ?%?$/.test(String(row[column]))) &&
+      rows.length > 0
+        ? 'right'
+        : 'left',
+    ),
+  });
+  view.push(...rows.map((row) => row.map(String)));
+  return view.toString();
+}
+
+/** One clear line (and a line a fault) for people; never a stack, unless the log level asks for it. */
+export function printError(error: unknown): void {
+  const coded = toCoded(error);
+  note(`${pc.red('error')} ${pc.bold(coded.code)} ${coded.message}`);
+  for (const fault of coded.faults) note(`  ${pc.bold(fault.path)}: expected ${fault.expected}`);
+  if (coded.code === 'NOF0_INTERNAL' && process.env.NOF0_LOG_LEVEL === 'debug' && error instanceof Error)
+    note(error.stack ?? '');
+}
+
+/** A value from a flag that is not what it must be. */
+export function badFlag(flag: string, expected: string, got: string): CodedError {
+  return new CodedError('NOF0_INPUT_INVALID', `${flag} expects ${expected}, got "${got}"`);
+}
+
+/** `1,234.56`. */
+export function usd(value: number): string {
+  return value.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+}

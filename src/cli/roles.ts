@@ -1,0 +1,99 @@
+/** Commands that become one process of a distributed system, and the schema's. */
+
+import type { Command } from 'commander';
+import { startHttp } from '../http/server.ts';
+import { openStories } from '../resources.ts';
+import { migrate } from '../store/migrate.ts';
+import { type MarketFlags, parseCount, parseMarket, parseQueues } from './flags.ts';
+import { note, print } from './output.ts';
+import type { ProcessRoles } from './processes.ts';
+import { type CommonFlags, withSession } from './session.ts';
+import { startRun } from './start-run.ts';
+import { untilStopped } from './until-stopped.ts';
+
+const DRAIN_MS = 20_000;
+const never = new Promise<never>(() => {});
+
+export function schedulerCommand(program: Command, roles: ProcessRoles): void {
+  program
+    .command('scheduler')
+    .description('enqueue due slots; any number may run, a slot fires once')
+    .option('--market <kind>', 'synthetic or replay, for a run that has not been begun')
+    .option('--data <dir>', 'folder of candle files for a replay')
+    .option('--speed <factor>', 'market seconds a second of a replay, or "max"')
+    .option('--exit-at-end', 'end when the replay has reached its end')
+    .action(async (_options, command: Command) => {
+      const flags = command.optsWithGlobals<CommonFlags & MarketFlags & { exitAtEnd?: boolean }>();
+      const market = flags.market === undefined && flags.data === undefined ? null : parseMarket(flags);
+      await withSession(flags, {}, async (session) => {
+        await startRun(session, { market, seed: null });
+        const resources = await session.resources('scheduler');
+        const { stories } = await openStories(resources);
+        const scheduler = await roles.startScheduler(
+          resources,
+          stories,
+          market?.kind === 'replay' ? market.speed : 'max',
+        );
+        note(`scheduling run ${session.run}`);
+        await untilStopped(flags.exitAtEnd ? scheduler.finished : never);
+        await scheduler.stop();
+      });
+    });
+}
+
+export function workerCommand(program: Command, roles: ProcessRoles): void {
+  program
+    .command('worker')
+    .description('run jobs; started any number of times against the same servers it shares the load')
+    .option('--queues <names>', 'comma-separated; all of them by default')
+    .option('--concurrency <n>', 'jobs at a time, a queue')
+    .action(async (_options, command: Command) => {
+      const flags = command.optsWithGlobals<CommonFlags & { queues?: string; concurrency?: string }>();
+      const queues = parseQueues(flags.queues);
+      const concurrency = flags.concurrency === undefined ? null : parseCount('--concurrency', flags.concurrency, 1);
+      await withSession(flags, {}, async (session) => {
+        const resources = await session.resources('worker');
+        const opened = await openStories(resources);
+        const workers = await roles.startWorkers(resources, opened, {
+          queues,
+          concurrency: concurrency ?? session.config.concurrency,
+        });
+        note(`working on run ${session.run}: ${queues.join(', ')}`);
+        await untilStopped(never);
+        await workers.close(DRAIN_MS);
+      });
+    });
+}
+
+export function apiCommand(program: Command): void {
+  program
+    .command('api')
+    .description('serve the HTTP API, metrics and the queue dashboard')
+    .option('--port <port>', 'port to listen on')
+    .action(async (_options, command: Command) => {
+      const flags = command.optsWithGlobals<CommonFlags & { port?: string }>();
+      const port = flags.port === undefined ? null : parseCount('--port', flags.port, 0);
+      await withSession(flags, {}, async (session) => {
+        const resources = await session.resources('api');
+        const api = await startHttp(resources, {
+          host: session.config.http.host,
+          port: port ?? session.config.http.port,
+        });
+        print(api.url);
+        await untilStopped(never);
+        await api.close();
+      });
+    });
+}
+
+export function migrateCommand(program: Command): void {
+  program
+    .command('migrate')
+    .description("bring the run's database to this version's schema")
+    .action(async (_options, command: Command) => {
+      await withSession(command.optsWithGlobals<CommonFlags>(), { onProgress: note }, async (session) => {
+        const applied = await migrate(session.servers.databaseUrl);
+        print(applied.length === 0 ? 'the schema is up to date' : `applied ${applied.join(', ')}`);
+      });
+    });
+}

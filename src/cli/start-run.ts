@@ -1,0 +1,68 @@
+/** Bringing a run to life: schema, declaration, and the check that it is continued as what it was begun. */
+
+import type { MarketSettings } from '../config.ts';
+import { CodedError } from '../errors.ts';
+import { openMarket } from '../market/index.ts';
+import { runSettings } from '../resources.ts';
+import { Database } from '../store/database.ts';
+import { migrate } from '../store/migrate.ts';
+import { declareRun, type RunRow, readRun } from '../store/runs.ts';
+import type { Session } from './session.ts';
+
+export type RunWish = {
+  /** Null: whatever the run already is (synthetic for a new one). */
+  readonly market: MarketSettings | null;
+  readonly seed: string | null;
+  /** Limits of a replay, market ms; the data's own where absent. */
+  readonly fromMs?: number | undefined;
+  readonly toMs?: number | undefined;
+};
+
+/** Migrates the run's database and writes down what the run is, unless it has been begun: then the wish must agree with it. */
+export async function startRun(session: Session, wish: RunWish): Promise<RunRow> {
+  await migrate(session.servers.databaseUrl);
+  const db = new Database(session.servers.databaseUrl, {
+    max: 2,
+    applicationName: 'nof0 start',
+    onError: (error) => session.logger.warn({ error: error.message }, 'postgres connection'),
+  });
+  try {
+    const run = (await readRun(db)) ?? (await declareRun(db, await declaration(session, wish)));
+    if (run === null) throw new CodedError('NOF0_INTERNAL', 'the run could not be declared');
+    assertSame(session.run, run, wish);
+    return run;
+  } finally {
+    await db.close();
+  }
+}
+
+async function declaration(session: Session, wish: RunWish) {
+  const market = wish.market ?? { kind: 'synthetic' as const };
+  const base = {
+    name: session.run,
+    kind: market.kind,
+    settings: runSettings(market),
+    seed: wish.seed ?? session.config.arena.seed,
+  };
+  if (market.kind === 'synthetic') return { ...base, startMs: null, endMs: null };
+  const { extent } = await openMarket({ kind: 'replay', dir: market.dir });
+  if (extent === null) throw new CodedError('NOF0_MARKET_DATA', `${market.dir} holds no candles`);
+  return {
+    ...base,
+    startMs: Math.max(extent.startMs, wish.fromMs ?? 0),
+    endMs: Math.min(extent.endMs, wish.toMs ?? Number.POSITIVE_INFINITY),
+  };
+}
+
+function assertSame(name: string, run: RunRow, wish: RunWish): void {
+  const differs: string[] = [];
+  if (wish.market && wish.market.kind !== run.kind) differs.push(`its market is ${run.kind}, not ${wish.market.kind}`);
+  if (wish.market?.kind === 'replay' && run.kind === 'replay' && run.settings.dir !== wish.market.dir)
+    differs.push(`its data is ${run.settings.dir}, not ${wish.market.dir}`);
+  if (wish.seed !== null && wish.seed !== run.seed) differs.push(`its seed is "${run.seed}", not "${wish.seed}"`);
+  if (differs.length > 0)
+    throw new CodedError(
+      'NOF0_RUN_MISMATCH',
+      `run "${name}" cannot be continued like this: ${differs.join('; ')}. Take another --run name, or none`,
+    );
+}

@@ -1,0 +1,120 @@
+/** `nof0 up`: the whole system in one process, on servers of its own unless addresses are configured. */
+
+import type { Command } from 'commander';
+import { pace } from '../config.ts';
+import { startHttp } from '../http/server.ts';
+import { openStories, type Resources } from '../resources.ts';
+import { DEFAULT_RUN, freshRun, rememberRun } from '../run.ts';
+import { runCounts } from '../store/verify.ts';
+import { type MarketFlags, parseCount, parseMarket } from './flags.ts';
+import { note, print } from './output.ts';
+import type { ProcessRoles } from './processes.ts';
+import { openSession, type Session } from './session.ts';
+import { startRun } from './start-run.ts';
+import { startSummary } from './summary.ts';
+import { untilStopped } from './until-stopped.ts';
+
+type UpFlags = MarketFlags & {
+  run?: string;
+  arena?: string;
+  seed?: string;
+  exitAtEnd?: boolean;
+  worker: boolean;
+  api: boolean;
+  port?: string;
+  concurrency?: string;
+};
+
+/** How long running jobs may go on after Ctrl-C. */
+const DRAIN_MS = 4000;
+
+export function upCommand(program: Command, roles: ProcessRoles): void {
+  program
+    .command('up')
+    .description(
+      'bring everything up: servers, schema, arena, scheduler, workers, API and dashboard (what `npm start` runs)',
+    )
+    .option('--market <kind>', 'synthetic (default) or replay')
+    .option('--data <dir>', 'folder of candle files for a replay')
+    .option('--speed <factor>', 'market seconds a second of a replay, or "max" (default 60)')
+    .option('--exit-at-end', 'end when the replay has reached its end')
+    .option('--seed <text>', 'seed of a new run; the arena file has the default')
+    .option('--no-worker', 'schedule and serve only; `nof0 worker` processes do the work')
+    .option('--no-api', 'do not serve the API')
+    .option('--port <port>', 'port of the API')
+    .option('--concurrency <n>', 'jobs at a time, a queue')
+    .action(async (_options, command: Command) => up(command.optsWithGlobals<UpFlags>(), roles));
+}
+
+async function up(flags: UpFlags, roles: ProcessRoles): Promise<void> {
+  const startedAt = Date.now();
+  const market =
+    flags.market === undefined && flags.data === undefined && flags.run !== undefined ? null : parseMarket(flags);
+  const concurrency = flags.concurrency === undefined ? null : parseCount('--concurrency', flags.concurrency, 1);
+  const port = flags.port === undefined ? null : parseCount('--port', flags.port, 0);
+  const session = await openSession(flags, {
+    defaultRun: market?.kind === 'replay' ? freshRun('replay') : process.env.DATABASE_URL ? DEFAULT_RUN : 'demo',
+    exclusive: true,
+    logToFile: true,
+    onProgress: (line) => note(line),
+  });
+  try {
+    await startRun(session, { market, seed: flags.seed ?? null });
+    rememberRun(session.config, session.run);
+    const resources = await session.resources('up');
+    await serve(session, resources, {
+      flags,
+      roles,
+      concurrency: concurrency ?? session.config.concurrency,
+      port,
+      speed: market?.kind === 'replay' ? market.speed : 'max',
+      startedAt,
+    });
+  } finally {
+    await session.close();
+  }
+}
+
+type Serving = {
+  flags: UpFlags;
+  roles: ProcessRoles;
+  concurrency: number;
+  port: number | null;
+  speed: number | 'max';
+  startedAt: number;
+};
+
+async function serve(session: Session, resources: Resources, serving: Serving): Promise<void> {
+  const { flags, roles, startedAt } = serving;
+  const opened = await openStories(resources);
+  const scheduler = await roles.startScheduler(resources, opened.stories, serving.speed);
+  const workers = flags.worker
+    ? await roles.startWorkers(resources, opened, { queues: roles.queues, concurrency: serving.concurrency })
+    : null;
+  const api = flags.api
+    ? await startHttp(resources, { host: session.config.http.host, port: serving.port ?? session.config.http.port })
+    : null;
+  print(
+    `run        ${session.run} (${resources.run.kind}), seed "${resources.run.seed}", decisions every ${pace(session.config.arena, resources.run.kind).decision / 1000} s`,
+  );
+  if (api) print(`arena      ${api.url}/api/leaderboard\ndashboard  ${api.url}/queues\nmetrics    ${api.url}/metrics`);
+  print(
+    `log        ${session.dir}/nof0.log\nready      after ${((Date.now() - startedAt) / 1000).toFixed(1)} s; Ctrl-C ends it, the next start goes on where it stopped\n`,
+  );
+  const summary = startSummary(resources);
+  const ended = flags.exitAtEnd ? scheduler.finished : new Promise<never>(() => {});
+  const reason = await untilStopped(ended);
+  await summary.stop();
+  note(reason === 'ended' ? 'the replay has reached its end' : `${reason}: finishing running jobs`);
+  await scheduler.stop();
+  await Promise.all([workers?.close(DRAIN_MS), api?.close()]);
+  if (reason === 'ended') await printEnd(session, resources);
+}
+
+async function printEnd(session: Session, resources: Resources): Promise<void> {
+  const counts = await runCounts(resources.db);
+  print(
+    `\n${counts.candles} candles, ${counts.ticks} ticks; ${counts.slots} slots × ${counts.models} models = ${counts.cycles} cycles; ${counts.fills} fills, ${counts.trades} closed trades, ${counts.snapshots} snapshots`,
+  );
+  print(`check it with: nof0 verify --run ${session.run}`);
+}

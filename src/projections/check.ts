@@ -1,0 +1,66 @@
+/** The consistency check of the cache: every key equals its projection. */
+
+import type { Family } from '../domain/published-keys.ts';
+import type { Members, Target } from './projection.ts';
+import { typeOf } from './projection.ts';
+import type { Publisher } from './publisher.ts';
+
+export type FamilyCheck = {
+  readonly family: string;
+  readonly compared: number;
+  readonly empty: number;
+  readonly differences: string[];
+};
+
+/** A running system moves between two looks; a key that differs is refreshed and looked at again this often. */
+const LOOKS = 5;
+
+/** Warms every key of the projections and compares it with what Postgres says. */
+export async function checkKeys(publisher: Publisher): Promise<FamilyCheck[]> {
+  const checks: FamilyCheck[] = [];
+  for (const family of publisher.families) checks.push(await checkFamily(publisher, family));
+  return checks;
+}
+
+async function checkFamily(publisher: Publisher, family: Family): Promise<FamilyCheck> {
+  const targets = await publisher.allTargets([family]);
+  let open = targets;
+  let empty = 0;
+  let differences: string[] = [];
+  for (let look = 0; look < LOOKS && open.length > 0; look++) {
+    await publisher.refresh(open);
+    const [wanted, found] = await Promise.all([publisher.load(open), publisher.peek(open)]);
+    const equal = open.map((_, index) => same(family, found[index], wanted[index] ?? []));
+    empty += open.filter((_, index) => equal[index] && (wanted[index] ?? []).length === 0).length;
+    differences = open.flatMap((target, index) =>
+      equal[index] ? [] : [describe(target, found[index], wanted[index] ?? [])],
+    );
+    open = open.filter((_, index) => !equal[index]);
+  }
+  return { family, compared: targets.length, empty, differences };
+}
+
+function same(family: Family, found: Members | undefined, wanted: Members): boolean {
+  if (found === undefined || found.length !== wanted.length) return false;
+  const type = typeOf(family);
+  if (type === 'list' || type === 'string') return found.every((member, index) => member === wanted[index]);
+  const wantedPairs = pairs(wanted, type === 'zset');
+  return [...pairs(found, type === 'zset')].every(([key, value]) => wantedPairs.get(key) === value);
+}
+
+/** A hash as field → value, a sorted set as member → score; neither has an order, and Redis spells scores in its own way. */
+function pairs(members: Members, scored: boolean): Map<string, string> {
+  const entries = new Map<string, string>();
+  for (let i = 0; i + 1 < members.length; i += 2) {
+    const [first, second] = [members[i] ?? '', members[i + 1] ?? ''];
+    if (scored) entries.set(second, String(Number(first)));
+    else entries.set(first, second);
+  }
+  return entries;
+}
+
+function describe(target: Target, found: Members | undefined, wanted: Members): string {
+  const short = (members: Members | undefined) =>
+    members === undefined ? '(missing)' : members.join(' ').slice(0, 200);
+  return `${target.family} ${target.ids.join(':')}: Redis has ${short(found)}, Postgres says ${short(wanted)}`;
+}

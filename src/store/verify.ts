@@ -1,0 +1,161 @@
+/** Queries of the consistency check. */
+
+import type { Queryable } from './database.ts';
+
+export type Check = { readonly family: string; readonly compared: number; readonly differences: string[] };
+
+/** Tables that name a model or a symbol, and the table where it must stand (there are no foreign keys; writers keep them). */
+const REFERENCES = [
+  ['accounts', 'model_id', 'models', 'id'],
+  ['trader_state', 'trader_id', 'models', 'id'],
+  ['fills', 'model_id', 'models', 'id'],
+  ['positions', 'model_id', 'models', 'id'],
+  ['trades', 'model_id', 'models', 'id'],
+  ['account_equity_snapshots', 'model_id', 'models', 'id'],
+  ['decision_cycles', 'model_id', 'models', 'id'],
+  ['model_analytics', 'model_id', 'models', 'id'],
+  ['conversations', 'model_id', 'models', 'id'],
+  ['conversation_messages', 'conversation_id', 'conversations', 'id'],
+  ['price_latest', 'symbol', 'symbols', 'symbol'],
+  ['price_ticks', 'symbol', 'symbols', 'symbol'],
+  ['price_candles', 'symbol', 'symbols', 'symbol'],
+  ['market_assets', 'symbol', 'symbols', 'symbol'],
+] as const;
+
+/** Rows that point nowhere. */
+export async function references(db: Queryable): Promise<Check[]> {
+  return Promise.all(
+    REFERENCES.map(async ([table, column, other, key]) => {
+      const rows = await db.query<{ total: number; orphans: number }>(
+        `SELECT count(*) AS total, count(*) FILTER (WHERE NOT EXISTS (SELECT 1 FROM ${other} o WHERE o.${key} = t.${column})) AS orphans FROM ${table} t`,
+      );
+      const { total, orphans } = rows[0] ?? { total: 0, orphans: 0 };
+      return {
+        family: table,
+        compared: total,
+        differences: orphans > 0 ? [`${table}: ${orphans} rows name a ${column} that ${other} does not have`] : [],
+      };
+    }),
+  );
+}
+
+/** Every cycle behind the newest slot of its model is finished, and cycle numbers count on without a gap or a double. */
+export async function cycles(db: Queryable): Promise<Check> {
+  const rows = await db.query<{
+    modelId: string;
+    cycles: number;
+    unfinished: number;
+    numbers: number;
+    highest: number;
+  }>(
+    `SELECT model_id AS "modelId", count(*) AS cycles, count(DISTINCT cycle_number) AS numbers, max(cycle_number)::bigint AS highest,
+            count(*) FILTER (WHERE step <> 'done' AND slot_ms < (SELECT max(slot_ms) FROM decision_cycles l WHERE l.model_id = d.model_id)) AS unfinished
+     FROM decision_cycles d GROUP BY model_id ORDER BY model_id`,
+  );
+  return {
+    family: 'cycles',
+    compared: rows.reduce((sum, row) => sum + row.cycles, 0),
+    differences: rows.flatMap((row) => [
+      ...(row.unfinished > 0 ? [`${row.modelId}: ${row.unfinished} cycles never finished`] : []),
+      ...(row.numbers !== row.cycles || row.highest !== row.cycles
+        ? [`${row.modelId}: ${row.cycles} cycles, but ${row.numbers} numbers up to ${row.highest}`]
+        : []),
+    ]),
+  };
+}
+
+/** Snapshots agree with themselves: equity and its percentage. */
+export async function snapshots(db: Queryable): Promise<Check> {
+  const rows = await db.query<{ modelId: string; total: number; wrong: number }>(
+    `SELECT a.model_id AS "modelId", count(s.*) AS total,
+            count(*) FILTER (WHERE abs(s.cum_pnl_pct - (s.equity_usd / a.initial_equity_usd - 1) * 100) > 1e-6) AS wrong
+     FROM accounts a LEFT JOIN account_equity_snapshots s ON s.model_id = a.model_id GROUP BY a.model_id ORDER BY a.model_id`,
+  );
+  return {
+    family: 'snapshots',
+    compared: rows.reduce((sum, row) => sum + row.total, 0),
+    differences: rows
+      .filter((row) => row.wrong > 0)
+      .map((row) => `${row.modelId}: ${row.wrong} snapshots whose percentage does not follow from their equity`),
+  };
+}
+
+type Figures = { readonly id: string; readonly figures: readonly (number | string | null)[] };
+
+export async function positionRows(db: Queryable, modelId: string): Promise<Figures[]> {
+  const rows = await db.query<{
+    id: string;
+    status: string;
+    quantity: number;
+    entryPrice: number;
+    closedPnl: number;
+    commission: number;
+    exitPrice: number | null;
+  }>(
+    `SELECT id, status, quantity, entry_price AS "entryPrice", closed_pnl AS "closedPnl", commission, exit_price AS "exitPrice" FROM positions WHERE model_id = $1`,
+    [modelId],
+  );
+  return rows.map((row) => ({
+    id: row.id,
+    figures: [row.status, row.quantity, row.entryPrice, row.closedPnl, row.commission, row.exitPrice],
+  }));
+}
+
+export async function tradeRows(db: Queryable, modelId: string): Promise<(Figures & { imported: boolean })[]> {
+  const rows = await db.query<{
+    id: string;
+    imported: boolean;
+    quantity: number;
+    entryPrice: number;
+    exitPrice: number;
+    gross: number;
+    net: number;
+    fees: number;
+  }>(
+    `SELECT id, exit_reason = 'import' AS imported, quantity, entry_price AS "entryPrice", exit_price AS "exitPrice", realized_gross_pnl AS gross, realized_net_pnl AS net,
+            total_commission_dollars AS fees FROM trades WHERE model_id = $1 AND voided_at IS NULL`,
+    [modelId],
+  );
+  return rows.map((row) => ({
+    id: row.id,
+    imported: row.imported,
+    figures: [row.quantity, row.entryPrice, row.exitPrice, row.gross, row.net, row.fees],
+  }));
+}
+
+/** Id and revision of every trade that was ever published, standing or voided. */
+export function tradeRevisions(db: Queryable): Promise<{ id: string; revision: number }[]> {
+  return db.query(`SELECT id, revision FROM trades WHERE exit_reason <> 'import'`);
+}
+
+/** Counts of a run for its closing lines. */
+export async function runCounts(
+  db: Queryable,
+): Promise<{
+  candles: number;
+  ticks: number;
+  slots: number;
+  cycles: number;
+  models: number;
+  fills: number;
+  trades: number;
+  snapshots: number;
+}> {
+  const rows = await db.query<{
+    candles: number;
+    ticks: number;
+    slots: number;
+    cycles: number;
+    models: number;
+    fills: number;
+    trades: number;
+    snapshots: number;
+  }>(
+    `SELECT (SELECT count(*) FROM price_candles) AS candles, (SELECT count(*) FROM price_ticks) AS ticks, (SELECT count(DISTINCT slot_ms) FROM decision_cycles) AS slots,
+            (SELECT count(*) FROM decision_cycles WHERE step = 'done') AS cycles, (SELECT count(*) FROM models) AS models, (SELECT count(*) FROM fills) AS fills,
+            (SELECT count(*) FROM trades WHERE voided_at IS NULL) AS trades, (SELECT count(*) FROM account_equity_snapshots) AS snapshots`,
+  );
+  const [counts] = rows;
+  if (counts === undefined) throw new Error('counting returned no row');
+  return counts;
+}

@@ -1,0 +1,62 @@
+/** A worker process: every handler of the queues it was given, and a relay for effects that nobody drains. */
+
+import type { Stories } from '../src/engine/context.ts';
+import type { FrameBuilder } from '../src/engine/market-frame.ts';
+import { CodedError } from '../src/errors.ts';
+import { JOB_NAMES, type JobName } from '../src/jobs/registry.ts';
+import type { Resources } from '../src/resources.ts';
+import { analyticsHandler } from './analytics.ts';
+import { decisionCycleHandler } from './decision-cycle.ts';
+import { type Handler, startWorker } from './define-worker.ts';
+import { priceIngestHandler } from './price-ingest.ts';
+import { startRelay } from './relay.ts';
+import { snapshotHandler } from './snapshot.ts';
+
+type Handlers = { readonly [Name in JobName]: Handler<Name> };
+
+/** One handler a contract: the type says so at compile time, `assertComplete` at boot. */
+function handlersOf(stories: Stories, frames: FrameBuilder): Handlers {
+  return {
+    'price-ingest': priceIngestHandler(stories),
+    'decision-cycle': decisionCycleHandler(stories, frames),
+    snapshot: snapshotHandler(stories),
+    analytics: analyticsHandler(stories),
+  };
+}
+
+function assertComplete(handlers: Handlers): void {
+  const handled = Object.keys(handlers);
+  const unhandled = JOB_NAMES.filter((name) => !handled.includes(name));
+  const unknown = handled.filter((name) => !JOB_NAMES.includes(name as JobName));
+  if (unhandled.length + unknown.length === 0) return;
+  throw new CodedError(
+    'NOF0_JOB_UNHANDLED',
+    `contracts without handler: ${unhandled.join(', ') || 'none'}; handlers without contract: ${unknown.join(', ') || 'none'}`,
+  );
+}
+
+/** Starts working. `close` stops taking jobs, lets running ones finish until the deadline, and aborts the rest. */
+export async function startWorkers(
+  resources: Resources,
+  opened: { stories: Stories; frames: FrameBuilder },
+  options: { queues: readonly JobName[]; concurrency: number },
+): Promise<{ close(deadlineMs: number): Promise<void> }> {
+  const handlers = handlersOf(opened.stories, opened.frames);
+  assertComplete(handlers);
+  const workers = options.queues.map((name) =>
+    startWorker(resources, name, handlers[name] as Handler<typeof name>, options.concurrency),
+  );
+  const relay = startRelay(resources);
+  await Promise.all(workers.map((worker) => worker.waitUntilReady()));
+  return {
+    async close(deadlineMs) {
+      await relay.stop();
+      // BullMQ's close has no deadline of its own: past ours the running handlers are aborted, and their jobs run elsewhere.
+      const overdue = setTimeout(() => {
+        for (const worker of workers) worker.cancelAllJobs('shutdown');
+      }, deadlineMs);
+      await Promise.all(workers.map((worker) => worker.close()));
+      clearTimeout(overdue);
+    },
+  };
+}

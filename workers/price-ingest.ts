@@ -1,0 +1,16 @@
+import type { Stories } from '../src/engine/context.ts';
+import { ingestPrices } from '../src/engine/ingest-prices.ts';
+import { CodedError } from '../src/errors.ts';
+import type { Handler } from './define-worker.ts';
+
+export function priceIngestHandler(stories: Stories): Handler<'price-ingest'> {
+  return async (payload, { signal }) => {
+    if (payload.provider !== stories.market.provider) {
+      throw new CodedError(
+        'NOF0_INPUT_INVALID',
+        `this run ingests "${stories.market.provider}", not "${payload.provider}"`,
+      );
+    }
+    return ingestPrices(stories, payload.asOfMs, signal);
+  };
+}

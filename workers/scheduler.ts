@@ -1,0 +1,146 @@
+/** The scheduler process: enqueues due slots from durable cursors. Any number may run; a slot fires once. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Stories } from '../src/engine/context.ts';
+import { registerArena } from '../src/engine/register-arena.ts';
+import { dueInReplay, dueNow, nextSlot } from '../src/engine/slots.ts';
+import { messageOf } from '../src/errors.ts';
+import type { Resources } from '../src/resources.ts';
+import { hasUnfinishedJobs } from '../src/store/effects.ts';
+import { finishRun } from '../src/store/runs.ts';
+import { type DueSlot, fireSlots, listSchedules } from '../src/store/schedules.ts';
+import { startRelay } from './relay.ts';
+
+/** Longest sleep between two looks at the schedules: other schedulers may change them. */
+const MAX_SLEEP_MS = 1000;
+const FAULT_SLEEP_MS = 1000;
+/** How often a replay asks whether the jobs of its moment have finished: soon at first, then less often. */
+const SETTLE_POLL_MS = [1, 1, 2, 2, 3, 5, 8, 10];
+
+export type Scheduler = {
+  /** Resolves when a replay has reached its end; never in real time. */
+  readonly finished: Promise<void>;
+  stop(): Promise<void>;
+};
+
+/** Registers the arena and begins to enqueue. `speed` only matters in a replay: market seconds a wall second, or as fast as it goes. */
+export async function startScheduler(
+  resources: Resources,
+  stories: Stories,
+  speed: number | 'max',
+): Promise<Scheduler> {
+  const nowMs = resources.run.kind === 'replay' ? (resources.run.startMs ?? 0) : await resources.db.nowMs();
+  await registerArena(stories, resources.run, nowMs);
+  const loop =
+    resources.run.kind === 'replay' ? new ReplayLoop(resources, stories, speed) : new RealTimeLoop(resources, stories);
+  const relay = startRelay(resources);
+  const finished = loop.run();
+  return {
+    finished,
+    async stop() {
+      loop.stop();
+      await Promise.all([finished, relay.stop()]);
+    },
+  };
+}
+
+abstract class Loop {
+  protected readonly resources: Resources;
+  protected readonly stories: Stories;
+  readonly #stopping = new AbortController();
+
+  constructor(resources: Resources, stories: Stories) {
+    this.resources = resources;
+    this.stories = stories;
+  }
+
+  /** Does what is due; returns how long to sleep, or null when there is nothing left to do for ever. */
+  protected abstract tick(): Promise<number | null>;
+
+  async run(): Promise<void> {
+    while (!this.stopping) {
+      const pause = await this.tick().catch((error: unknown) => {
+        this.resources.logger.warn({ error: messageOf(error) }, 'scheduler tries again');
+        return FAULT_SLEEP_MS;
+      });
+      if (pause === null) return;
+      if (pause > 0) await this.sleep(pause);
+    }
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  protected get stopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
+  protected async sleep(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#stopping.signal }).catch((error: unknown) => {
+      // Stopping ends the sleep; the loop's own condition does the rest.
+      if (!this.stopping) throw error;
+    });
+  }
+
+  protected async fire(due: readonly DueSlot[], marketNowMs: number | null): Promise<void> {
+    const effects = await fireSlots(this.resources.db, due, marketNowMs);
+    for (const effect of effects) this.resources.metrics.slotsFired.inc({ job: String(effect.payload.job) });
+    await this.stories.drain(effects);
+  }
+}
+
+/** Slots of the UTC clock, by the database's time: all schedulers share it. */
+class RealTimeLoop extends Loop {
+  #boot = true;
+
+  protected async tick(): Promise<number> {
+    const nowMs = await this.resources.db.nowMs();
+    const schedules = await listSchedules(this.resources.db);
+    const due = dueNow(schedules, nowMs, this.#boot);
+    if (due.length > 0) await this.fire(due, null);
+    this.#boot = false;
+    const next = Math.min(
+      ...schedules.map((schedule) => nextSlot(schedule.spec, Math.max(schedule.lastSlotMs, nowMs))),
+    );
+    return Math.max(1, Math.min(MAX_SLEEP_MS, next - nowMs));
+  }
+}
+
+/**
+ * Market time of a replay: it moves to the next slot when every job of the present one has finished, so where the workers cannot keep
+ * up it waits and no slot is skipped. Nothing is remembered here; a scheduler that takes over finds everything in the cursors.
+ */
+class ReplayLoop extends Loop {
+  readonly #speed: number | 'max';
+  #last: { slotMs: number; wallMs: number } | null = null;
+  #polls = 0;
+
+  constructor(resources: Resources, stories: Stories, speed: number | 'max') {
+    super(resources, stories);
+    this.#speed = speed;
+  }
+
+  protected async tick(): Promise<number | null> {
+    if (await hasUnfinishedJobs(this.resources.db)) {
+      return SETTLE_POLL_MS[Math.min(this.#polls++, SETTLE_POLL_MS.length - 1)] ?? MAX_SLEEP_MS;
+    }
+    this.#polls = 0;
+    const next = dueInReplay(await listSchedules(this.resources.db), this.resources.run.endMs ?? 0);
+    if (next === null) {
+      await finishRun(this.resources.db);
+      return null;
+    }
+    const wait = this.#pace(next.slotMs);
+    if (wait > 0) return Math.min(wait, MAX_SLEEP_MS);
+    this.#last = { slotMs: next.slotMs, wallMs: Date.now() };
+    await this.fire(next.due, next.slotMs);
+    return 0;
+  }
+
+  /** Wall ms to wait until the slot may begin at the chosen speed. */
+  #pace(slotMs: number): number {
+    if (this.#speed === 'max' || this.#last === null) return 0;
+    return this.#last.wallMs + (slotMs - this.#last.slotMs) / this.#speed - Date.now();
+  }
+}
