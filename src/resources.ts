@@ -20,6 +20,7 @@ import { TradeStream } from './projections/trade-stream.ts';
 import { connectRedis, openRedis, type ScriptedRedis } from './redis/connections.ts';
 import { KeyRegistry } from './redis/keys.ts';
 import { JobQueues } from './redis/queues.ts';
+import { Batcher } from './store/batcher.ts';
 import { Database } from './store/database.ts';
 import type { EffectRow } from './store/effects.ts';
 import { RunHistory } from './store/job-runs.ts';
@@ -179,14 +180,12 @@ async function declaredRun(db: Database): Promise<RunRow> {
 type EffectDoors = { publisher: Publisher; prices: PriceKeys; queues: JobQueues; stream: TradeStream };
 
 function registerEffects(outbox: Outbox, doors: EffectDoors): void {
-  outbox.register('project', async (rows) => {
-    const targets = rows.map((row) => parseTarget(row.target)).filter((target): target is Target => target !== null);
+  // Refreshes of one process go one after the other: models that finish together share a token, a load and a pipeline.
+  const refreshes = new Batcher<Target>(async (targets) => {
     const projected = targets.filter((target) => !PRICE_FAMILIES.has(target.family));
-    await Promise.all([
-      doors.publisher.refresh(projected),
-      targets.length > projected.length ? doors.prices.refresh() : undefined,
-    ]);
+    await Promise.all([doors.publisher.refresh(projected), targets.length > projected.length ? doors.prices.refresh() : undefined]);
   });
+  outbox.register('project', (rows) => refreshes.add(rows.map((row) => parseTarget(row.target)).filter((target): target is Target => target !== null)));
   outbox.register('enqueue', (rows) => doors.queues.add(rows.map(toEnqueue)));
   outbox.register('stream', (rows) => doors.stream.publish(rows));
 }

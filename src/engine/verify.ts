@@ -45,10 +45,10 @@ export async function verifyRows(db: Database, provider: string, exchange: Excha
     found.trades.push(...compare(`${owner.modelId} trade`, folded.trades, trades));
     found.equity.push(...(await equityDifferences(db, provider, exchange, owner)));
   }
-  results.push({ family: 'fills', compared: found.fills, differences: [] });
-  results.push({ family: 'positions', compared: found.positionRows, differences: found.positions });
-  results.push({ family: 'trades', compared: found.tradeRows, differences: found.trades });
-  results.push({ family: 'equity', compared: found.equityRows, differences: found.equity });
+  results.push({ family: 'ledger: fills folded', compared: found.fills, differences: [] });
+  results.push({ family: 'ledger: positions', compared: found.positionRows, differences: found.positions });
+  results.push({ family: 'ledger: trades', compared: found.tradeRows, differences: found.trades });
+  results.push({ family: 'ledger: equity', compared: found.equityRows, differences: found.equity });
   return results;
 }
 

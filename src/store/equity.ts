@@ -199,3 +199,43 @@ export function standings(db: Queryable): Promise<Standing[]> {
      ORDER BY a.model_id`,
   );
 }
+
+/**
+ * The last snapshot of each hour and model from the hourly marker on, or of the newest hours without one; at most `hours` hours,
+ * oldest first and always whole ones, so that a reader goes on behind the last of them and misses nothing.
+ */
+export function hourlySnapshots(db: Queryable, fromMarker: number | null, hours: number): Promise<Snapshot[]> {
+  return db.query<Snapshot>(
+    `WITH own AS (
+       SELECT m.id, first.hour AS first_hour, last.hour AS last_hour FROM models m
+       CROSS JOIN LATERAL (SELECT min(since_inception_hourly_marker) AS hour FROM account_equity_snapshots
+         WHERE model_id = m.id AND since_inception_hourly_marker >= coalesce($1::int, 0)) first
+       CROSS JOIN LATERAL (SELECT max(since_inception_hourly_marker) AS hour FROM account_equity_snapshots WHERE model_id = m.id) last
+     ), span AS (
+       SELECT CASE WHEN $1::int IS NULL THEN greatest(min(first_hour), max(last_hour) - $2::int + 1) ELSE min(first_hour) END AS first_hour FROM own
+     )
+     SELECT s.* FROM span CROSS JOIN own
+     CROSS JOIN LATERAL generate_series(greatest(own.first_hour, span.first_hour), least(own.last_hour, span.first_hour + $2::int - 1)) AS hours(hour)
+     CROSS JOIN LATERAL (SELECT ${SNAPSHOT_COLUMNS} FROM account_equity_snapshots
+       WHERE model_id = own.id AND since_inception_hourly_marker = hours.hour ORDER BY ts_ms DESC LIMIT 1) s
+     ORDER BY s."hourlyMarker", s."modelId"`,
+    [fromMarker, hours],
+  );
+}
+
+export type Inception = {
+  readonly modelId: string;
+  readonly initialEquityUsd: number;
+  readonly inceptionTsMs: number;
+  readonly invocations: number;
+};
+
+/** Where each model began, and the number of its last finished cycle. */
+export function inceptions(db: Queryable): Promise<Inception[]> {
+  return db.query<Inception>(
+    `SELECT a.model_id AS "modelId", a.initial_equity_usd AS "initialEquityUsd", a.inception_ts_ms AS "inceptionTsMs", coalesce(c.cycle_number, 0) AS invocations
+     FROM accounts a LEFT JOIN LATERAL (
+       SELECT cycle_number FROM decision_cycles WHERE model_id = a.model_id AND step = 'done' ORDER BY slot_ms DESC LIMIT 1
+     ) c ON TRUE ORDER BY a.model_id`,
+  );
+}

@@ -1,0 +1,32 @@
+/** Answers of the read API: JSON with the time of the server, and a tag that lets a caller skip what has not changed. */
+
+import type { Context } from 'hono';
+import { sha256 } from '../domain/random.ts';
+
+const TAG_DIGITS = 32;
+
+/**
+ * Answers with `body` and, unless told otherwise, `serverTime` (wall time, ms). The tag covers the body without that time:
+ * else no answer would ever be the same as the one before. It is weak for the same reason.
+ */
+export function answer(c: Context, body: object, options: { readonly serverTime: boolean } = { serverTime: true }) {
+  const text = JSON.stringify(body);
+  const tag = `W/"${sha256(text).slice(0, TAG_DIGITS)}"`;
+  const headers = { ETag: tag, 'Cache-Control': 'no-cache' };
+  if (isKnown(c.req.header('if-none-match'), tag)) return c.body(null, 304, headers);
+  const timed = options.serverTime ? withField(text, 'serverTime', Date.now()) : text;
+  return c.body(timed, 200, { ...headers, 'Content-Type': 'application/json' });
+}
+
+/** Whether the caller says that it has the answer already: a list of tags, or a star. Weak tags compare by their value. */
+function isKnown(header: string | undefined, tag: string): boolean {
+  if (header === undefined) return false;
+  const opaque = (text: string): string => text.trim().replace(/^W\//, '');
+  return header.split(',').some((candidate) => candidate.trim() === '*' || opaque(candidate) === opaque(tag));
+}
+
+/** Adds a field to the text of an object, so that a large answer is written as JSON once and not twice. */
+function withField(text: string, name: string, value: number): string {
+  const comma = text === '{}' ? '' : ',';
+  return `${text.slice(0, -1)}${comma}${JSON.stringify(name)}:${value}}`;
+}

@@ -1,0 +1,104 @@
+/** What may stand behind the question mark. Unknown names are ignored, bad values are faults, empty values are not given. */
+
+import type { Context } from 'hono';
+import { z } from 'zod';
+import { closest } from '../domain/closest.ts';
+import { CodedError } from '../errors.ts';
+
+const MAX_LIMIT = 1000;
+const MAX_TEXT = 128;
+const MAX_HOURLY_MARKER = 1_000_000_000;
+/** Year 5138; whoever is above it has sent milliseconds. */
+const MAX_SECONDS = 100_000_000_000;
+
+const DIGITS = /^\d{1,15}$/;
+const DECIMAL = /^\d{1,15}(\.\d{1,9})?$/;
+
+function number(pattern: RegExp, min: number, max: number, expected: string) {
+  const isValid = (text: string): boolean => pattern.test(text) && Number(text) >= min && Number(text) <= max;
+  return z.string().refine(isValid, expected).transform(Number);
+}
+
+const limit = number(DIGITS, 1, MAX_LIMIT, `an integer from 1 to ${MAX_LIMIT}`);
+
+/** Postgres has no NUL in its texts, and no id of ours has a control character. */
+const name = z
+  .string()
+  .refine((text) => text.length <= MAX_TEXT && !/\p{Cc}/u.test(text), `at most ${MAX_TEXT} printable characters`);
+
+/** A place in the list of trades: behind the trade with this exit time (ms) and id. */
+export type TradeCursor = { readonly exitTsMs: number; readonly id: string };
+
+/** The cursor as callers carry it. Opaque to them. */
+export function writeTradeCursor(cursor: TradeCursor): string {
+  return Buffer.from(`${cursor.exitTsMs}:${cursor.id}`).toString('base64url');
+}
+
+function readTradeCursor(text: string): TradeCursor | null {
+  const match = /^(\d{1,15}):(\P{Cc}{1,300})$/u.exec(Buffer.from(text, 'base64url').toString('utf8'));
+  return match?.[1] && match[2] ? { exitTsMs: Number(match[1]), id: match[2] } : null;
+}
+
+/** A place in the list of decisions: before this slot (ms), or behind the model's row of the slot. */
+export type DecisionCursor = { readonly slotMs: number; readonly modelId: string | null };
+
+export function writeDecisionCursor(slotMs: number, modelId: string): string {
+  return `${slotMs}_${modelId}`;
+}
+
+function readDecisionCursor(text: string): DecisionCursor | null {
+  const match = /^(\d{1,15})(?:_(\P{Cc}{1,128}))?$/u.exec(text);
+  return match?.[1] ? { slotMs: Number(match[1]), modelId: match[2] ?? null } : null;
+}
+
+/** A text that `read` understands. */
+function cursor<T extends object>(read: (text: string) => T | null, expected: string) {
+  return z.string().transform((text, context) => {
+    const value = text.length <= 1000 ? read(text) : null;
+    if (value !== null) return value;
+    context.addIssue({ code: 'custom', message: expected });
+    return z.NEVER;
+  });
+}
+
+export const accountTotalsQuery = z.object({
+  lastHourlyMarker: number(DIGITS, 0, MAX_HOURLY_MARKER, `an integer from 0 to ${MAX_HOURLY_MARKER}`).optional(),
+});
+
+export const positionsQuery = z.object({ limit: limit.optional() });
+
+export const tradesQuery = z.object({
+  model_id: name.optional(),
+  symbol: name.optional(),
+  /** Unix seconds like the times inside trades: those that ended at or after it. */
+  since: number(DECIMAL, 0, MAX_SECONDS, 'unix seconds, like exit_time').optional(),
+  limit: limit.default(100),
+  cursor: cursor(readTradeCursor, 'the nextCursor of an earlier answer').optional(),
+});
+
+export const decisionsQuery = z.object({
+  model_id: name.optional(),
+  before: cursor(readDecisionCursor, 'a slot in unix milliseconds or the nextBefore of an earlier answer').optional(),
+  limit: limit.default(50),
+});
+
+/** The values of a request. Throws NOF0_INPUT_INVALID with every fault. */
+export function parseQuery<T extends z.ZodType>(c: Context, schema: T): z.infer<T> {
+  const given = Object.fromEntries(Object.entries(c.req.query()).filter(([, value]) => value !== ''));
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map((issue) => ({ path: issue.path.join('.'), expected: issue.message }));
+  const list = faults.map((fault) => `${fault.path}: expected ${fault.expected}`).join('; ');
+  throw new CodedError('NOF0_INPUT_INVALID', `the query is not valid: ${list}`, { faults });
+}
+
+/** Throws NOF0_MODEL_UNKNOWN with the id that was probably meant. */
+export function assertModel(known: readonly string[], id: string): void {
+  if (known.includes(id)) return;
+  const asked = id.slice(0, MAX_TEXT);
+  const guess = closest(asked, known);
+  throw new CodedError(
+    'NOF0_MODEL_UNKNOWN',
+    `no model "${asked}" takes part; /api/models lists all${guess ? ` (did you mean ${guess}?)` : ''}`,
+  );
+}

@@ -1,0 +1,75 @@
+/** Answers over the whole arena: prices, equity, positions, ranking. */
+
+import { type LeaderboardRow, rank } from '../domain/leaderboard.ts';
+import type { PublishedPosition } from '../domain/published.ts';
+import type { Resources } from '../resources.ts';
+import { hourlySnapshots, inceptions, type Snapshot } from '../store/equity.ts';
+import { modelIds } from '../store/models.ts';
+
+/** Hours of equity in one answer: 83 days. Whoever wants more goes on from `lastHourlyMarkerRead`. */
+const MAX_HOURS = 2000;
+
+export async function readCryptoPrices({ prices }: Resources) {
+  const all = await prices.read();
+  return { prices: Object.fromEntries(all.map((price) => [price.symbol, price])) };
+}
+
+/** Equity at the end of each hour, at and after the marker if there is one. */
+export async function readAccountTotals({ db }: Resources, marker: number | undefined) {
+  const snapshots = await hourlySnapshots(db, marker ?? null, MAX_HOURS);
+  return {
+    accountTotals: snapshots.map(accountTotal),
+    lastHourlyMarkerRead: snapshots.at(-1)?.hourlyMarker ?? marker ?? 0,
+  };
+}
+
+function accountTotal(snapshot: Snapshot) {
+  return {
+    id: String(snapshot.id),
+    model_id: snapshot.modelId,
+    timestamp: snapshot.tsMs / 1000,
+    dollar_equity: snapshot.equityUsd,
+    realized_pnl: snapshot.realizedPnl,
+    total_unrealized_pnl: snapshot.unrealizedPnl,
+    cum_pnl_pct: snapshot.cumPnlPct ?? 0,
+    sharpe_ratio: snapshot.sharpeRatio ?? 0,
+    since_inception_hourly_marker: snapshot.hourlyMarker ?? 0,
+    since_inception_minute_marker: snapshot.minuteMarker ?? 0,
+    positions: snapshot.positions,
+  };
+}
+
+/** Open positions of the models, of the first `limit` of them by id if there is a limit. */
+export async function readPositions({ db, publisher }: Resources, limit: number | undefined) {
+  const ids = (await modelIds(db)).slice(0, limit);
+  const values = await publisher.readMany(ids.map((id) => ({ family: 'positions', ids: [id] })));
+  return { accountTotals: ids.map((id, index) => ({ model_id: id, positions: bySymbol(values[index] ?? []) })) };
+}
+
+/** A hash of Redis comes as field, value, field, value, in an order of its own. */
+function bySymbol(members: readonly string[]): Record<string, PublishedPosition> {
+  const entries = members.flatMap((symbol, index) =>
+    index % 2 === 0 ? [[symbol, JSON.parse(members[index + 1] ?? 'null') as PublishedPosition] as const] : [],
+  );
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** `nav_since_inception` is what a model began with, as in the original. */
+export async function readSinceInceptionValues({ db }: Resources) {
+  const rows = await inceptions(db);
+  return {
+    sinceInceptionValues: rows.map((row) => ({
+      id: row.modelId,
+      nav_since_inception: row.initialEquityUsd,
+      inception_date: row.inceptionTsMs / 1000,
+      num_invocations: row.invocations,
+      model_id: row.modelId,
+    })),
+  };
+}
+
+export async function readLeaderboard({ publisher }: Resources) {
+  const [text] = await publisher.read({ family: 'leaderboardCache', ids: [] });
+  const { leaderboard } = JSON.parse(text ?? '{"leaderboard":[]}') as { leaderboard: LeaderboardRow[] };
+  return { leaderboard: rank(leaderboard) };
+}

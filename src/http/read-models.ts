@@ -1,0 +1,126 @@
+/** Answers about the models: who they are, what they said, decided and made of it. */
+
+import type { z } from 'zod';
+import { type AnalyticsPayload, computeAnalytics } from '../domain/analytics.ts';
+import type { Resources } from '../resources.ts';
+import { recentMessages } from '../store/conversations.ts';
+import { type DecisionSummary, listDecisions } from '../store/decisions.ts';
+import { listModels, modelIds } from '../store/models.ts';
+import { assertModel, type DecisionCursor, type decisionsQuery, writeDecisionCursor } from './query.ts';
+
+/** Messages of a model in /conversations. */
+const MESSAGES = 20;
+
+type TraderState = {
+  readonly state: string;
+  readonly last_decision_at: number | null;
+  readonly pause_until: number | null;
+};
+
+/** The participants with the state of their traders; its times are ms. */
+export async function readModels({ db, publisher }: Resources) {
+  const rows = await listModels(db);
+  const states = await publisher.readMany(rows.map((row) => ({ family: 'traderState', ids: [row.id] })));
+  return {
+    models: rows.map((row, index) => {
+      const text = states[index]?.[0];
+      return {
+        id: row.id,
+        display_name: row.displayName,
+        exchange_provider: row.exchangeProvider,
+        market_provider: row.marketProvider,
+        trader: text === undefined ? null : (JSON.parse(text) as TraderState),
+      };
+    }),
+  };
+}
+
+/** Analytics of every model; one that nothing was computed for yet has a payload full of zeros. */
+export async function readAllAnalytics({ db, publisher }: Resources) {
+  const [ids, [text]] = await Promise.all([modelIds(db), publisher.read({ family: 'analyticsAll', ids: [] })]);
+  const { analytics } = JSON.parse(text ?? '{"analytics":[]}') as { analytics: AnalyticsPayload[] };
+  const payloads = new Map(analytics.map((payload) => [payload.model_id, payload]));
+  return { analytics: ids.map((id) => payloads.get(id) ?? noAnalytics(id)) };
+}
+
+/** Throws NOF0_MODEL_UNKNOWN. */
+export async function readAnalytics({ db, publisher }: Resources, modelId: string) {
+  assertModel(await modelIds(db), modelId);
+  const [text] = await publisher.read({ family: 'analytics', ids: [modelId] });
+  return { analytics: text === undefined ? noAnalytics(modelId) : (JSON.parse(text) as AnalyticsPayload) };
+}
+
+function noAnalytics(modelId: string): AnalyticsPayload {
+  const none = { count: 0, confidences: [], leverages: [] };
+  return computeAnalytics({
+    modelId,
+    updatedAtMs: 0,
+    trades: [],
+    signals: { long: none, short: none, hold: none, close: none },
+    invocationTsMs: [],
+    symbolsCount: 0,
+    positionMins: { long: 0, short: 0 },
+    lastConversation: null,
+  });
+}
+
+/** The newest messages of each model, oldest first; times are float unix seconds. */
+export async function readConversations({ db }: Resources) {
+  const ids = await modelIds(db);
+  const lines = await recentMessages(db, ids, MESSAGES);
+  return {
+    conversations: ids.map((id) => ({
+      model_id: id,
+      messages: lines
+        .filter((line) => line.modelId === id)
+        .map(({ role, content, tsMs }) => ({ role, content, timestamp: tsMs / 1000 })),
+    })),
+  };
+}
+
+/**
+ * Finished decision cycles, newest first; `nextBefore` is there when older ones are. Models decide in the same slots, so a page
+ * may end inside a slot and the next one goes on there. Throws NOF0_MODEL_UNKNOWN.
+ */
+export async function readDecisions({ db }: Resources, query: z.infer<typeof decisionsQuery>) {
+  const ids = await modelIds(db);
+  if (query.model_id !== undefined) assertModel(ids, query.model_id);
+  const { before, limit } = query;
+  const rows = await listDecisions(db, {
+    modelId: query.model_id,
+    beforeSlotMs: before === undefined || before.modelId === null ? before?.slotMs : before.slotMs + 1,
+    // The rest of the slot that the page before ended in comes once more and is left out.
+    limit: limit + ids.length + 1,
+  });
+  const fresh = rows.slice(seen(rows, before));
+  const page = fresh.slice(0, limit);
+  const last = page.at(-1);
+  const more = last !== undefined && fresh.length > limit;
+  return {
+    decisions: page.map(decision),
+    ...(more ? { nextBefore: writeDecisionCursor(last.slotMs, last.modelId) } : {}),
+  };
+}
+
+/** How many of the first rows the caller has. Their order inside a slot is the database's, so the place is looked up. */
+function seen(rows: readonly DecisionSummary[], before: DecisionCursor | undefined): number {
+  if (before === undefined) return 0;
+  return rows.findIndex((row) => row.slotMs === before.slotMs && row.modelId === before.modelId) + 1;
+}
+
+/** A cycle for the world; its times are ms. The signed bytes of its orders are nobody's business. */
+function decision(row: DecisionSummary) {
+  return {
+    model_id: row.modelId,
+    cycle_number: row.cycleNumber,
+    timestamp: row.slotMs,
+    executed_at: row.executedAtMs,
+    success: row.success,
+    decisions: row.decisions ?? [],
+    rejected: row.rejected ?? [],
+    orders: row.orders?.legs ?? [],
+    cot_trace: row.cotTrace,
+    prompt_digest: row.promptDigest,
+    error: row.errorCode === null ? null : { code: row.errorCode, message: row.errorMessage },
+  };
+}

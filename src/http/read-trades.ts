@@ -1,0 +1,57 @@
+/** Trades, page by page, newest first. */
+
+import type { z } from 'zod';
+import { type PublishedTrade, publishedTrade } from '../domain/published.ts';
+import type { Resources } from '../resources.ts';
+import { modelIds } from '../store/models.ts';
+import { listTrades, RECENT_TRADES } from '../store/trades.ts';
+import { assertModel, type tradesQuery, writeTradeCursor } from './query.ts';
+
+type Query = z.infer<typeof tradesQuery>;
+type Page = { readonly trades: PublishedTrade[]; readonly more: boolean };
+
+/** A page; `nextCursor` is there when older trades are. Throws NOF0_MODEL_UNKNOWN. */
+export async function readTrades(resources: Resources, query: Query) {
+  const ids = await modelIds(resources.db);
+  if (query.model_id !== undefined) assertModel(ids, query.model_id);
+  const page = (await recentPage(resources, ids, query)) ?? (await storedPage(resources, query));
+  const last = page.trades.at(-1);
+  if (!page.more || last === undefined) return { trades: page.trades };
+  return { trades: page.trades, nextCursor: writeTradeCursor({ exitTsMs: exitTsMs(last), id: last.id }) };
+}
+
+/**
+ * The first page from the recent lists of the models; null when they cannot answer the query. A page that ends among trades of
+ * the same moment is left to Postgres: which of them comes first is the database's order of ids, and the next page needs it.
+ */
+async function recentPage({ publisher }: Resources, all: readonly string[], query: Query): Promise<Page | null> {
+  const { symbol, since, cursor, limit } = query;
+  if (symbol !== undefined || since !== undefined || cursor !== undefined || limit > RECENT_TRADES) return null;
+  const ids = query.model_id === undefined ? all : [query.model_id];
+  const lists = await publisher.readMany(ids.map((id) => ({ family: 'tradesRecent', ids: [id] })));
+  const merged = lists.flatMap((list) => list.map((text) => JSON.parse(text) as PublishedTrade)).sort(newestFirst);
+  const last = merged[limit - 1];
+  const neighbours = [merged[limit - 2], merged[limit]];
+  if (last !== undefined && neighbours.some((other) => other?.exit_time === last.exit_time)) return null;
+  const more = merged.length > limit || lists.some((list) => list.length >= RECENT_TRADES);
+  return { trades: merged.slice(0, limit), more };
+}
+
+async function storedPage({ db }: Resources, query: Query): Promise<Page> {
+  const rows = await listTrades(db, {
+    modelId: query.model_id,
+    symbol: query.symbol,
+    sinceMs: query.since === undefined ? undefined : Math.round(query.since * 1000),
+    after: query.cursor,
+    limit: query.limit + 1,
+  });
+  return { trades: rows.slice(0, query.limit).map(publishedTrade), more: rows.length > query.limit };
+}
+
+function newestFirst(a: PublishedTrade, b: PublishedTrade): number {
+  return b.exit_time - a.exit_time || (a.id < b.id ? -1 : Number(a.id > b.id));
+}
+
+function exitTsMs(trade: PublishedTrade): number {
+  return Math.round(trade.exit_time * 1000);
+}

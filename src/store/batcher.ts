@@ -1,0 +1,30 @@
+/**
+ * Collects what comes while a batch is at work into the next one. Under load many small requests become few large ones; at rest each
+ * is served at once.
+ */
+export class Batcher<T> {
+  readonly #work: (items: readonly T[]) => Promise<void>;
+  #waiting: { items: T[]; done: Promise<void> } | null = null;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(work: (items: readonly T[]) => Promise<void>) {
+    this.#work = work;
+  }
+
+  /** Resolves when a batch that holds the items has been worked through; rejects with that batch's error. */
+  add(items: readonly T[]): Promise<void> {
+    if (this.#waiting === null) {
+      const batch: T[] = [];
+      const start = () => {
+        this.#waiting = null;
+        return this.#work(batch);
+      };
+      // The batch before reports its own error to its own callers.
+      const done = this.#running.then(start, start);
+      this.#waiting = { items: batch, done };
+      this.#running = done;
+    }
+    this.#waiting.items.push(...items);
+    return this.#waiting.done;
+  }
+}
