@@ -2,7 +2,7 @@
 
 import type { MarketFrame } from '../domain/decision.ts';
 import type { Asset, AssetContext, Candle, Funding, MarketBatch, Tick } from '../domain/market.ts';
-import { CANDLE_INTERVAL } from '../domain/market.ts';
+import { CANDLE_INTERVAL, CANDLE_INTERVAL_MS } from '../domain/market.ts';
 import type { Database, Queryable } from './database.ts';
 
 /** Registers instruments, their symbols and their provider. Changed figures are updated. */
@@ -214,17 +214,26 @@ export async function candlesBetween(
   );
 }
 
-/** The newest context and tick of each symbol at or before a moment. */
+/**
+ * The newest context and price of each symbol at or before a moment. The price is the newest tick's; where none is old enough (the first
+ * slot of a run lies before its first tick) the close of the newest candle that was known then.
+ */
 export function marketAsOf(
   db: Queryable,
   provider: string,
   tsMs: number,
 ): Promise<(AssetContext & { price: number; priceTsMs: number; sizeDecimals: number; maxLeverage: number })[]> {
   return db.query(
-    `SELECT a.symbol, a.size_decimals AS "sizeDecimals", a.max_leverage AS "maxLeverage", k.price, k.ts_ms AS "priceTsMs", c.ts_ms AS "tsMs", c.mark_price AS "markPrice",
+    `SELECT a.symbol, a.size_decimals AS "sizeDecimals", a.max_leverage AS "maxLeverage", k.price, k."priceTsMs", c.ts_ms AS "tsMs", c.mark_price AS "markPrice",
             c.mid_price AS "midPrice", c.oracle_price AS "oraclePrice", c.funding_rate AS "fundingRate", c.open_interest AS "openInterest", c.volume_24h AS "volume24h"
      FROM market_assets a
-     CROSS JOIN LATERAL (SELECT price, ts_ms FROM price_ticks WHERE symbol = a.symbol AND provider = $1 AND ts_ms <= $2 ORDER BY ts_ms DESC LIMIT 1) k
+     CROSS JOIN LATERAL (
+       (SELECT price, ts_ms AS "priceTsMs" FROM price_ticks WHERE symbol = a.symbol AND provider = $1 AND ts_ms <= $2 ORDER BY ts_ms DESC LIMIT 1)
+       UNION ALL
+       (SELECT c, open_ts_ms + ${CANDLE_INTERVAL_MS} - 1 FROM price_candles
+        WHERE provider = $1 AND symbol = a.symbol AND interval = '${CANDLE_INTERVAL}' AND open_ts_ms <= $2::bigint - ${CANDLE_INTERVAL_MS} ORDER BY open_ts_ms DESC LIMIT 1)
+       ORDER BY "priceTsMs" DESC LIMIT 1
+     ) k
      LEFT JOIN LATERAL (SELECT * FROM market_asset_ctx WHERE provider = $1 AND symbol = a.symbol AND ts_ms <= $2 ORDER BY ts_ms DESC LIMIT 1) c ON TRUE
      WHERE a.provider = $1 AND a.is_active ORDER BY a.symbol`,
     [provider, tsMs],

@@ -1,0 +1,31 @@
+/** One Postgres and two Redis servers for the whole test run, with a migrated template database that each file clones. */
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { startServers } from '../src/embedded/servers.ts';
+import { migrate } from '../src/store/migrate.ts';
+
+export const TEMPLATE = 'nof0_template';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    databaseUrl: string;
+    queueRedisUrl: string;
+    cacheRedisUrl: string;
+  }
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const dir = await mkdtemp(path.join(tmpdir(), 'nof0-test-'));
+  const servers = await startServers({ dir, database: TEMPLATE });
+  await migrate(servers.databaseUrl);
+  project.provide('databaseUrl', servers.databaseUrl);
+  project.provide('queueRedisUrl', servers.queueRedisUrl);
+  project.provide('cacheRedisUrl', servers.cacheRedisUrl);
+  return async () => {
+    await servers.stop();
+    await rm(dir, { recursive: true, force: true });
+  };
+}

@@ -1,0 +1,294 @@
+import type { Hono } from 'hono';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { z } from 'zod';
+import { createApi } from '../../src/http/api.ts';
+import { HOUR_MS, INCEPTION_MS, MODELS, openArena, type TestArena, TRADES_OF_EACH } from './arena.ts';
+import * as shapes from './shapes.ts';
+
+const [FIRST, SECOND] = MODELS;
+
+let arena: TestArena;
+let api: Hono;
+
+beforeAll(async () => {
+  arena = await openArena();
+  api = createApi(arena.resources);
+}, 120_000);
+
+afterAll(() => arena?.close(), 60_000);
+
+/** The answer to a path, checked against its shape. */
+async function get<T extends z.ZodType>(path: string, shape: T): Promise<z.infer<T>> {
+  const response = await api.request(path);
+  expect(response.status, path).toBe(200);
+  expect(response.headers.get('content-type')).toContain('application/json');
+  return shape.parse(await response.json());
+}
+
+async function failure(path: string, status: number): Promise<z.infer<typeof shapes.failure>['error']> {
+  const response = await api.request(path);
+  expect(response.status, path).toBe(status);
+  return shapes.failure.parse(await response.json()).error;
+}
+
+describe('answers', () => {
+  it('prices carry milliseconds', async () => {
+    const { prices } = await get('/api/crypto-prices', shapes.prices);
+    expect(prices).toEqual({
+      BTC: { symbol: 'BTC', price: 110_000, timestamp: INCEPTION_MS },
+      ETH: { symbol: 'ETH', price: 3900, timestamp: INCEPTION_MS },
+    });
+  });
+
+  it('account totals are the last snapshot of each hour, oldest hour first', async () => {
+    const body = await get('/api/account-totals', shapes.accountTotals);
+    expect(body.accountTotals.map((row) => [row.since_inception_hourly_marker, row.model_id])).toEqual([
+      [0, FIRST],
+      [0, SECOND],
+      [1, FIRST],
+      [1, SECOND],
+      [2, FIRST],
+    ]);
+    expect(body.accountTotals[2]).toMatchObject({
+      timestamp: (INCEPTION_MS + 1.5 * HOUR_MS) / 1000,
+      dollar_equity: 10_003,
+      cum_pnl_pct: 0,
+      since_inception_minute_marker: 90,
+      positions: { BTC: { symbol: 'BTC' } },
+    });
+    expect(body.lastHourlyMarkerRead).toBe(2);
+  });
+
+  it('with a marker account totals begin there', async () => {
+    const some = await get('/api/account-totals?lastHourlyMarker=1', shapes.accountTotals);
+    expect(some.accountTotals.map((row) => row.since_inception_hourly_marker)).toEqual([1, 1, 2]);
+    const none = await get('/api/account-totals?lastHourlyMarker=9', shapes.accountTotals);
+    expect(none).toMatchObject({ accountTotals: [], lastHourlyMarkerRead: 9 });
+  });
+
+  it('positions are marked, signed, and empty for a model that has none', async () => {
+    const { accountTotals } = await get('/api/positions', shapes.positions);
+    expect(accountTotals.map((row) => [row.model_id, Object.keys(row.positions)])).toEqual([
+      [FIRST, ['BTC', 'ETH']],
+      [SECOND, []],
+    ]);
+    expect(accountTotals[0]?.positions.ETH).toMatchObject({ quantity: -2, current_price: 3900, unrealized_pnl: 200 });
+    expect((await get('/api/positions?limit=1', shapes.positions)).accountTotals).toHaveLength(1);
+  });
+
+  it('since inception tells what a model began with and when', async () => {
+    const { sinceInceptionValues } = await get('/api/since-inception-values', shapes.sinceInceptionValues);
+    expect(sinceInceptionValues[0]).toEqual({
+      id: FIRST,
+      nav_since_inception: 10_000,
+      inception_date: INCEPTION_MS / 1000,
+      num_invocations: 5,
+      model_id: FIRST,
+    });
+  });
+
+  it('the leaderboard is ranked and writes zeros', async () => {
+    const { leaderboard } = await get('/api/leaderboard', shapes.leaderboard);
+    expect(leaderboard.map((row) => row.id)).toEqual([FIRST, SECOND]);
+    expect(leaderboard[0]).toMatchObject({
+      num_trades: TRADES_OF_EACH,
+      num_losses: 0,
+      lose_dollars: 0,
+      equity: 10_005,
+    });
+  });
+
+  it('analytics of a model that nothing was computed for are zeros, alone and in the list', async () => {
+    const one = await get(`/api/analytics/${FIRST}`, shapes.analytics);
+    expect(one.analytics).toMatchObject({ model_id: FIRST, fee_pnl_moves_breakdown_table: { total_fees_paid: 0 } });
+    const all = await get('/api/analytics', shapes.allAnalytics);
+    expect(all.analytics.map((payload) => payload.model_id)).toEqual(MODELS);
+  });
+
+  it('conversations hold the last 20 messages of each model in the order of speech', async () => {
+    const { conversations } = await get('/api/conversations', shapes.conversations);
+    expect(conversations.map((row) => row.messages.length)).toEqual([20, 0]);
+    const said = conversations[0]?.messages ?? [];
+    expect(said.slice(-3).map((message) => message.role)).toEqual(['system', 'user', 'assistant']);
+    expect(said.at(-1)).toEqual({ role: 'assistant', content: 'assistant 9', timestamp: INCEPTION_MS / 1000 + 9 });
+  });
+
+  it('models come with the state of their traders', async () => {
+    const { models } = await get('/api/models', shapes.models);
+    expect(models[0]).toMatchObject({ id: FIRST, display_name: FIRST.toUpperCase(), trader: { state: 'running' } });
+  });
+});
+
+describe('trades', () => {
+  it('come newest first with all fields and times in seconds', async () => {
+    const { trades } = await get('/api/trades', shapes.trades);
+    expect(trades).toHaveLength(2 * TRADES_OF_EACH);
+    const times = trades.map((trade) => trade.exit_time);
+    expect(times).toEqual([...times].sort((a, b) => b - a));
+    expect(times[0]).toBe((INCEPTION_MS + 4 * 1001) / 1000);
+  });
+
+  it('are filtered by model, symbol and time', async () => {
+    const ofModel = await get(`/api/trades?model_id=${SECOND}`, shapes.trades);
+    expect(ofModel.trades).toHaveLength(TRADES_OF_EACH);
+    const ofSymbol = await get(`/api/trades?model_id=${SECOND}&symbol=ETH`, shapes.trades);
+    expect(ofSymbol.trades.every((trade) => trade.symbol === 'ETH' && trade.model_id === SECOND)).toBe(true);
+    const since = (INCEPTION_MS + 3 * 1001) / 1000;
+    const late = await get(`/api/trades?since=${since}`, shapes.trades);
+    expect(late.trades.length).toBe(8);
+    expect(Math.min(...late.trades.map((trade) => trade.exit_time))).toBe(since);
+  });
+
+  it.each([
+    ['', 1],
+    ['', 5],
+    ['', 7],
+    ['symbol=BTC&', 5],
+    [`model_id=${FIRST}&`, 4],
+    ['since=0&', 3],
+  ])('come page by page without loss or repetition (%s%i a page)', async (filter, limit) => {
+    const whole = await get(`/api/trades?${filter}limit=1000`, shapes.trades);
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await get(`/api/trades?${filter}limit=${limit}&cursor=${cursor ?? ''}`, shapes.trades);
+      expect(page.trades.length).toBeLessThanOrEqual(limit);
+      seen.push(...page.trades.map((trade) => trade.id));
+      cursor = page.nextCursor;
+    } while (cursor !== undefined);
+    expect(seen).toEqual(whole.trades.map((trade) => trade.id));
+  });
+});
+
+describe('decisions', () => {
+  it('come newest first and keep signed requests to themselves', async () => {
+    const { decisions } = await get(`/api/decisions?model_id=${FIRST}`, shapes.decisions);
+    expect(decisions.map((row) => row.cycle_number)).toEqual([5, 4, 3, 2, 1]);
+    expect(JSON.stringify(decisions)).not.toContain('signed');
+  });
+
+  it('before a slot are older than it', async () => {
+    const slot = INCEPTION_MS + 3 * 60_000;
+    const { decisions } = await get(`/api/decisions?before=${slot}`, shapes.decisions);
+    expect(decisions.map((row) => row.cycle_number)).toEqual([2, 2, 1, 1]);
+  });
+
+  it('come page by page without loss or repetition, also inside a slot', async () => {
+    const seen: string[] = [];
+    let before: string | undefined = '';
+    while (before !== undefined) {
+      const page: z.infer<typeof shapes.decisions> = await get(
+        `/api/decisions?limit=3&before=${before}`,
+        shapes.decisions,
+      );
+      seen.push(...page.decisions.map((row) => `${row.cycle_number} ${row.model_id}`));
+      before = page.nextBefore;
+    }
+    expect(seen).toEqual([5, 4, 3, 2, 1].flatMap((cycle) => MODELS.map((id) => `${cycle} ${id}`)));
+  });
+});
+
+describe('caching', () => {
+  it.each(['/api/crypto-prices', '/api/trades', '/api/leaderboard', '/api/analytics', '/api/positions'])(
+    '%s carries a tag that is answered with 304 while nothing changes',
+    async (path) => {
+      const first = await api.request(path);
+      const tag = first.headers.get('etag') ?? '';
+      expect(tag).toMatch(/^W\/"[0-9a-f]{32}"$/);
+      expect(first.headers.get('cache-control')).toBe('no-cache');
+      for (const header of [tag, tag.slice(2), `"other", ${tag}`, '*']) {
+        const again = await api.request(path, { headers: { 'If-None-Match': header } });
+        expect(again.status).toBe(304);
+        expect(again.headers.get('etag')).toBe(tag);
+        expect(await again.text()).toBe('');
+      }
+      const other = await api.request(path, { headers: { 'If-None-Match': '"other"' } });
+      expect(other.status).toBe(200);
+    },
+  );
+
+  it('a change gives another tag', async () => {
+    const { db, prices } = arena.resources;
+    const before = (await api.request('/api/crypto-prices')).headers.get('etag');
+    await db.query(`UPDATE price_latest SET price = 110001, ts_ms = ts_ms + 1 WHERE symbol = 'BTC'`);
+    await prices.refresh();
+    expect((await api.request('/api/crypto-prices')).headers.get('etag')).not.toBe(before);
+  });
+});
+
+describe('errors', () => {
+  it('an unknown model is 404 with the name that was probably meant', async () => {
+    for (const path of ['/api/analytics/qwen3-maxx', '/api/trades?model_id=qwen3-maxx']) {
+      const error = await failure(path, 404);
+      expect(error.code).toBe('NOF0_MODEL_UNKNOWN');
+      expect(error.message).toContain('did you mean qwen3-max?');
+    }
+    await failure('/api/decisions?model_id=nobody', 404);
+    await failure('/api/analytics/%00', 404);
+  });
+
+  it('bad values are told all at once', async () => {
+    const error = await failure('/api/trades?limit=0&since=yesterday&cursor=x&symbol=%00', 400);
+    expect(error.code).toBe('NOF0_INPUT_INVALID');
+    expect(error.faults?.map((fault) => fault.path).sort()).toEqual(['cursor', 'limit', 'since', 'symbol']);
+    expect(error.faults?.every((fault) => fault.expected.length > 5)).toBe(true);
+  });
+
+  it.each([
+    '/api/trades?limit=1001',
+    '/api/trades?limit=1.5',
+    '/api/trades?limit=-1',
+    '/api/trades?limit=1e2',
+    `/api/trades?since=${INCEPTION_MS}`,
+    `/api/trades?model_id=${'x'.repeat(129)}`,
+    '/api/positions?limit=all',
+    '/api/account-totals?lastHourlyMarker=99999999999',
+    '/api/account-totals?lastHourlyMarker=-1',
+    '/api/decisions?before=soon',
+    '/api/decisions?limit=999999999999999999999',
+  ])('%s is refused', async (path) => {
+    expect((await failure(path, 400)).code).toBe('NOF0_INPUT_INVALID');
+  });
+
+  it('unknown and empty parameters are ignored', async () => {
+    const { trades } = await get('/api/trades?colour=blue&limit=&model_id=', shapes.trades);
+    expect(trades).toHaveLength(2 * TRADES_OF_EACH);
+  });
+
+  it('an unknown address and a wrong method are 404 with a code', async () => {
+    expect((await failure('/api/nothing', 404)).code).toMatch(/^NOF0_/);
+    expect((await failure('/api/trades/', 404)).code).toMatch(/^NOF0_/);
+    expect((await api.request('/api/trades', { method: 'POST' })).status).toBe(404);
+  });
+
+  it('what nobody expected is 500 without its reason', async () => {
+    const broken = createApi({
+      ...arena.resources,
+      prices: new Proxy(arena.resources.prices, {
+        get: () => () => Promise.reject(new Error('secret reason')),
+      }),
+    });
+    const response = await broken.request('/api/crypto-prices', { headers: { 'X-Request-Id': 'abc-1' } });
+    expect(response.status).toBe(500);
+    const text = await response.text();
+    expect(JSON.parse(text)).toMatchObject({ error: { code: 'NOF0_INTERNAL' } });
+    expect(text).toContain('abc-1');
+    expect(text).not.toMatch(/secret|\.ts:/);
+  });
+
+  it('every answer has a request id: the caller’s when it is one, else a new one', async () => {
+    const echoed = await api.request('/api/nothing', { headers: { 'X-Request-Id': 'abc-123' } });
+    expect(echoed.headers.get('x-request-id')).toBe('abc-123');
+    const made = await api.request('/api/models', { headers: { 'X-Request-Id': '<script>' } });
+    expect(made.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+  });
+});
+
+describe('the index page', () => {
+  it('lists the addresses and escapes what it shows', async () => {
+    const text = await (await api.request('/')).text();
+    expect(text).toContain('href="/api/leaderboard"');
+    expect(text).toContain('&lt;test&gt;');
+    expect(text).not.toContain('<test>');
+  });
+});
