@@ -1,8 +1,6 @@
 /** A run of its own for a test file: cloned database, own key prefix, real servers. */
 
 import { randomBytes } from 'node:crypto';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { inject } from 'vitest';
@@ -14,10 +12,9 @@ import { Database } from '../src/store/database.ts';
 import { declareRun, type RunRow } from '../src/store/runs.ts';
 import { createLogger } from '../src/telemetry/logger.ts';
 import { TEMPLATE } from './global-setup.ts';
+import { REPO } from './paths.ts';
 
-export const REPO = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
-/** Real data beside the repository; tests that want it are skipped, visibly, where it is not. */
-export const SHARED = path.resolve(REPO, '../shared');
+export { REPO, SHARED } from './paths.ts';
 
 export type TestServers = { readonly databaseUrl: string; readonly queueRedisUrl: string; readonly cacheRedisUrl: string };
 

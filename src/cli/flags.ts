@@ -48,3 +48,11 @@ export function parseMarket(flags: MarketFlags): MarketSettings {
   if (flags.data === undefined) throw badFlag('--market replay', '--data DIR, a folder of candle files', '(no --data)');
   return { kind, dir: path.resolve(flags.data), speed: parseSpeed(flags.speed ?? '60') };
 }
+
+/** `--from` and `--to`: a moment as ISO 8601 or Unix milliseconds; undefined when absent. */
+export function parseMoment(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = /^\d{13}$/.test(text) ? Number(text) : Date.parse(text);
+  if (!Number.isFinite(value)) throw badFlag(flag, 'a moment such as 2025-07-22T12:00:00Z or Unix milliseconds', text);
+  return value;
+}

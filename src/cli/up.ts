@@ -6,7 +6,7 @@ import { startHttp } from '../http/server.ts';
 import { openStories, type Resources } from '../resources.ts';
 import { DEFAULT_RUN, freshRun, rememberRun } from '../run.ts';
 import { runCounts } from '../store/verify.ts';
-import { type MarketFlags, parseCount, parseMarket } from './flags.ts';
+import { type MarketFlags, parseCount, parseMarket, parseMoment } from './flags.ts';
 import { note, print } from './output.ts';
 import type { ProcessRoles } from './processes.ts';
 import { openSession, type Session } from './session.ts';
@@ -18,6 +18,8 @@ type UpFlags = MarketFlags & {
   run?: string;
   arena?: string;
   seed?: string;
+  from?: string;
+  to?: string;
   exitAtEnd?: boolean;
   worker: boolean;
   api: boolean;
@@ -37,6 +39,8 @@ export function upCommand(program: Command, roles: ProcessRoles): void {
     .option('--market <kind>', 'synthetic (default) or replay')
     .option('--data <dir>', 'folder of candle files for a replay')
     .option('--speed <factor>', 'market seconds a second of a replay, or "max" (default 60)')
+    .option('--from <moment>', 'first moment of a new replay (default: where the data begins)')
+    .option('--to <moment>', 'last moment of a new replay (default: where the data ends)')
     .option('--exit-at-end', 'end when the replay has reached its end')
     .option('--seed <text>', 'seed of a new run; the arena file has the default')
     .option('--no-worker', 'schedule and serve only; `nof0 worker` processes do the work')
@@ -52,6 +56,8 @@ async function up(flags: UpFlags, roles: ProcessRoles): Promise<void> {
     flags.market === undefined && flags.data === undefined && flags.run !== undefined ? null : parseMarket(flags);
   const concurrency = flags.concurrency === undefined ? null : parseCount('--concurrency', flags.concurrency, 1);
   const port = flags.port === undefined ? null : parseCount('--port', flags.port, 0);
+  const fromMs = parseMoment('--from', flags.from);
+  const toMs = parseMoment('--to', flags.to);
   const session = await openSession(flags, {
     defaultRun: market?.kind === 'replay' ? freshRun('replay') : process.env.DATABASE_URL ? DEFAULT_RUN : 'demo',
     exclusive: true,
@@ -59,7 +65,7 @@ async function up(flags: UpFlags, roles: ProcessRoles): Promise<void> {
     onProgress: (line) => note(line),
   });
   try {
-    await startRun(session, { market, seed: flags.seed ?? null });
+    await startRun(session, { market, seed: flags.seed ?? null, fromMs, toMs });
     rememberRun(session.config, session.run);
     const resources = await session.resources('up');
     await serve(session, resources, {

@@ -1,0 +1,67 @@
+/** The `nof0` command as real processes. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import path from 'node:path';
+import { REPO } from './paths.ts';
+
+export type Nof0 = {
+  readonly process: ChildProcess;
+  readonly pid: number;
+  /** Everything printed so far, both streams. */
+  output(): string;
+  /** Resolves when the pattern has been printed; rejects at the end of the process or the deadline, with what was printed. */
+  printed(pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray>;
+  /** Exit code, or the signal's name. */
+  readonly ended: Promise<number | string>;
+};
+
+/** Starts `nof0 …args` with nothing of this process' own configuration. */
+export function nof0(args: readonly string[], env: Record<string, string> = {}, cwd = REPO): Nof0 {
+  const child = spawn(process.execPath, [path.join(REPO, 'bin/nof0.mjs'), ...args], {
+    cwd,
+    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', NOF0_LOG_FORMAT: 'json', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  const listeners = new Set<() => void>();
+  const collect = (chunk: Buffer) => {
+    text += chunk.toString('utf8');
+    for (const listener of listeners) listener();
+  };
+  child.stdout?.on('data', collect);
+  child.stderr?.on('data', collect);
+  const ended = new Promise<number | string>((resolve) => child.once('close', (code, signal) => resolve(code ?? signal ?? 'unknown')));
+  return {
+    process: child,
+    pid: child.pid ?? -1,
+    output: () => text,
+    ended,
+    printed(pattern, timeoutMs = 60_000) {
+      return new Promise((resolve, reject) => {
+        const finish = (settle: () => void) => {
+          clearTimeout(timer);
+          listeners.delete(look);
+          settle();
+        };
+        const look = () => {
+          const match = pattern.exec(text);
+          if (match) finish(() => resolve(match));
+        };
+        const timer = setTimeout(() => finish(() => reject(new Error(`"${pattern}" was not printed within ${timeoutMs} ms:\n${text}`))), timeoutMs);
+        listeners.add(look);
+        void ended.then((code) => {
+          look();
+          finish(() => reject(new Error(`ended with ${code} before "${pattern}" was printed:\n${text}`)));
+        });
+        look();
+      });
+    },
+  };
+}
+
+/** Runs a command to its end. */
+export async function runNof0(args: readonly string[], env: Record<string, string> = {}, cwd = REPO): Promise<{ code: number | string; output: string }> {
+  const command = nof0(args, env, cwd);
+  const code = await command.ended;
+  return { code, output: command.output() };
+}
