@@ -183,9 +183,14 @@ function registerEffects(outbox: Outbox, doors: EffectDoors): void {
   // Refreshes of one process go one after the other: models that finish together share a token, a load and a pipeline.
   const refreshes = new Batcher<Target>(async (targets) => {
     const projected = targets.filter((target) => !PRICE_FAMILIES.has(target.family));
-    await Promise.all([doors.publisher.refresh(projected), targets.length > projected.length ? doors.prices.refresh() : undefined]);
+    await Promise.all([
+      doors.publisher.refresh(projected),
+      targets.length > projected.length ? doors.prices.refresh() : undefined,
+    ]);
   });
-  outbox.register('project', (rows) => refreshes.add(rows.map((row) => parseTarget(row.target)).filter((target): target is Target => target !== null)));
+  outbox.register('project', (rows) =>
+    refreshes.add(rows.map((row) => parseTarget(row.target)).filter((target): target is Target => target !== null)),
+  );
   outbox.register('enqueue', (rows) => doors.queues.add(rows.map(toEnqueue)));
   outbox.register('stream', (rows) => doors.stream.publish(rows));
 }

@@ -16,7 +16,11 @@ import { REPO } from './paths.ts';
 
 export { REPO, SHARED } from './paths.ts';
 
-export type TestServers = { readonly databaseUrl: string; readonly queueRedisUrl: string; readonly cacheRedisUrl: string };
+export type TestServers = {
+  readonly databaseUrl: string;
+  readonly queueRedisUrl: string;
+  readonly cacheRedisUrl: string;
+};
 
 export type TestRun = {
   readonly servers: TestServers;
@@ -28,7 +32,10 @@ export type TestRun = {
   close(): Promise<void>;
 };
 
-export type TestRunOptions = Partial<Pick<RunRow, 'kind' | 'settings' | 'seed' | 'startMs' | 'endMs'>> & { readonly servers?: Partial<TestServers>; readonly config?: Config };
+export type TestRunOptions = Partial<Pick<RunRow, 'kind' | 'settings' | 'seed' | 'startMs' | 'endMs'>> & {
+  readonly servers?: Partial<TestServers>;
+  readonly config?: Config;
+};
 
 /** The configuration of the repository, with nothing from this machine's environment. */
 export function testConfig(env: Record<string, string> = {}): Config {
@@ -42,10 +49,22 @@ export async function createRun(options: TestRunOptions = {}): Promise<TestRun> 
   await admin(template, `CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
   const url = new URL(template);
   url.pathname = `/${name}`;
-  const servers: TestServers = { databaseUrl: url.toString(), queueRedisUrl: inject('queueRedisUrl'), cacheRedisUrl: inject('cacheRedisUrl'), ...options.servers };
+  const servers: TestServers = {
+    databaseUrl: url.toString(),
+    queueRedisUrl: inject('queueRedisUrl'),
+    cacheRedisUrl: inject('cacheRedisUrl'),
+    ...options.servers,
+  };
   const config = options.config ?? testConfig();
   const db = new Database(servers.databaseUrl, { max: 1, applicationName: 'test', onError: () => {} });
-  await declareRun(db, { name, kind: options.kind ?? 'synthetic', settings: options.settings ?? {}, seed: options.seed ?? 'test', startMs: options.startMs ?? null, endMs: options.endMs ?? null });
+  await declareRun(db, {
+    name,
+    kind: options.kind ?? 'synthetic',
+    settings: options.settings ?? {},
+    seed: options.seed ?? 'test',
+    startMs: options.startMs ?? null,
+    endMs: options.endMs ?? null,
+  });
   await db.close();
   const prefix = `test.${name}`;
   const resources = await openResources({ config, servers, prefix, role: 'test', logger: createLogger(config.log) });

@@ -30,7 +30,9 @@ export function nof0(args: readonly string[], env: Record<string, string> = {}, 
   };
   child.stdout?.on('data', collect);
   child.stderr?.on('data', collect);
-  const ended = new Promise<number | string>((resolve) => child.once('close', (code, signal) => resolve(code ?? signal ?? 'unknown')));
+  const ended = new Promise<number | string>((resolve) =>
+    child.once('close', (code, signal) => resolve(code ?? signal ?? 'unknown')),
+  );
   return {
     process: child,
     pid: child.pid ?? -1,
@@ -47,7 +49,10 @@ export function nof0(args: readonly string[], env: Record<string, string> = {}, 
           const match = pattern.exec(text);
           if (match) finish(() => resolve(match));
         };
-        const timer = setTimeout(() => finish(() => reject(new Error(`"${pattern}" was not printed within ${timeoutMs} ms:\n${text}`))), timeoutMs);
+        const timer = setTimeout(
+          () => finish(() => reject(new Error(`"${pattern}" was not printed within ${timeoutMs} ms:\n${text}`))),
+          timeoutMs,
+        );
         listeners.add(look);
         void ended.then((code) => {
           look();
@@ -60,7 +65,11 @@ export function nof0(args: readonly string[], env: Record<string, string> = {}, 
 }
 
 /** Runs a command to its end. */
-export async function runNof0(args: readonly string[], env: Record<string, string> = {}, cwd = REPO): Promise<{ code: number | string; output: string }> {
+export async function runNof0(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  cwd = REPO,
+): Promise<{ code: number | string; output: string }> {
   const command = nof0(args, env, cwd);
   const code = await command.ended;
   return { code, output: command.output() };

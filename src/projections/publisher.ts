@@ -9,6 +9,7 @@ import { FAMILIES, type Family, type KeyRegistry } from '../redis/keys.ts';
 import { type RefreshLock, refreshLock } from '../redis/lock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { peek } from './peek.ts';
 import { type LoadContext, type Members, type Projection, type Target, typeOf } from './projection.ts';
 
 /** A write that takes longer than this after its token was drawn is refused: its sidecar may have expired. */
@@ -106,7 +107,7 @@ export class Publisher {
 
   /** What Redis holds now; undefined where the key is missing and not known to be empty. */
   peek(targets: readonly Target[]): Promise<(Members | undefined)[]> {
-    return this.#peek(targets);
+    return peek(this.#redis, this.#keys, targets);
   }
 
   #projection(family: Family): Projection {
@@ -136,7 +137,7 @@ export class Publisher {
           this.#context,
           own.map((target) => target.ids),
         );
-        own.forEach((target, index) => loaded.set(target, values[index] ?? []));
+        for (const [index, target] of own.entries()) loaded.set(target, values[index] ?? []);
       }),
     );
     return targets.map((target) => loaded.get(target) ?? []);
@@ -150,12 +151,12 @@ export class Publisher {
     const results = await Promise.all(
       targets.map((target, index) => this.#writeOne(target, values[index] ?? [], fence)),
     );
-    targets.forEach((target, index) =>
+    for (const [index, target] of targets.entries()) {
       this.#metrics.projectionWrites.inc({
         family: target.family,
         result: results[index] === 1 ? 'written' : 'refused',
-      }),
-    );
+      });
+    }
     const written = results.filter((result) => result === 1).length;
     return { written, refused: results.length - written };
   }
@@ -221,10 +222,10 @@ export class Publisher {
   async #readCached(targets: readonly Target[]): Promise<(Members | undefined)[]> {
     if (!this.available) return targets.map(() => undefined);
     try {
-      const found = await this.#peek(targets);
-      targets.forEach((target, index) =>
-        this.#metrics.cacheReads.inc({ family: target.family, result: found[index] === undefined ? 'miss' : 'hit' }),
-      );
+      const found = await peek(this.#redis, this.#keys, targets);
+      for (const [index, target] of targets.entries()) {
+        this.#metrics.cacheReads.inc({ family: target.family, result: found[index] === undefined ? 'miss' : 'hit' });
+      }
       return found;
     } catch (error) {
       this.#metrics.swallowed.inc({ reason: 'cache_read' });
@@ -245,39 +246,4 @@ export class Publisher {
     }
     return values;
   }
-
-  async #peek(targets: readonly Target[]): Promise<(Members | undefined)[]> {
-    const pipeline = this.#redis.pipeline();
-    for (const target of targets) {
-      const key = this.#keys.key(target.family, target.ids);
-      const type = typeOf(target.family);
-      if (type === 'string') pipeline.get(key);
-      else if (type === 'hash') pipeline.hgetall(key);
-      else if (type === 'list') pipeline.lrange(key, 0, -1);
-      else pipeline.zrange(key, '0', '-1', 'WITHSCORES');
-      pipeline.get(this.#keys.sidecar(key));
-    }
-    const replies = (await pipeline.exec()) ?? [];
-    const failure = replies.find(([error]) => error)?.[0];
-    if (failure) throw failure;
-    const now = Date.now();
-    return targets.map((target, index) => {
-      const members = toMembers(target.family, replies[2 * index]?.[1]);
-      if (members.length > 0) return members;
-      const emptyUntil = Number(String(replies[2 * index + 1]?.[1] ?? '').split(':')[1] ?? 0);
-      return emptyUntil > now ? [] : undefined;
-    });
-  }
-}
-
-function toMembers(family: Family, reply: unknown): string[] {
-  if (reply === null || reply === undefined) return [];
-  if (typeof reply === 'string') return [reply];
-  if (Array.isArray(reply)) {
-    const items = reply.map(String);
-    if (typeOf(family) !== 'zset') return items;
-    // ZRANGE answers member, score; values are written as score, member.
-    return items.flatMap((_, i) => (i % 2 === 0 ? [items[i + 1] ?? '', items[i] ?? ''] : []));
-  }
-  return Object.entries(reply as Record<string, string>).flat();
 }

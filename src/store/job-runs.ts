@@ -44,7 +44,7 @@ export class RunHistory {
       this.#rows.shift();
     }
     if (this.#rows.length >= BATCH) this.#flushing = this.flush();
-    else this.#timer ??= setTimeout(() => void (this.#flushing = this.flush()), FLUSH_MS);
+    else this.#flushIn(FLUSH_MS);
   }
 
   /** Writes what is buffered. Rows that could not be written stay for the next time. */
@@ -68,8 +68,14 @@ export class RunHistory {
         'run history could not be written, trying again',
       );
       this.#rows = [...rows, ...this.#rows].slice(-MAX_BUFFERED);
-      this.#timer ??= setTimeout(() => void (this.#flushing = this.flush()), 10 * FLUSH_MS);
+      this.#flushIn(10 * FLUSH_MS);
     }
+  }
+
+  #flushIn(ms: number): void {
+    this.#timer ??= setTimeout(() => {
+      this.#flushing = this.flush();
+    }, ms);
   }
 
   async close(): Promise<void> {

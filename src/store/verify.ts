@@ -129,9 +129,7 @@ export function tradeRevisions(db: Queryable): Promise<{ id: string; revision: n
 }
 
 /** Counts of a run for its closing lines. */
-export async function runCounts(
-  db: Queryable,
-): Promise<{
+export async function runCounts(db: Queryable): Promise<{
   candles: number;
   ticks: number;
   slots: number;

@@ -17,7 +17,14 @@ import { writeCandles } from '../candle-files.ts';
 import { CANDLES } from '../paths.ts';
 import { type Nof0, nof0, runNof0 } from '../processes.ts';
 
-const { values: flags } = parseArgs({ options: { data: { type: 'string' }, hours: { type: 'string', default: '24' }, kills: { type: 'string', default: '20' }, seed: { type: 'string', default: '1' } } });
+const { values: flags } = parseArgs({
+  options: {
+    data: { type: 'string' },
+    hours: { type: 'string', default: '24' },
+    kills: { type: 'string', default: '20' },
+    seed: { type: 'string', default: '1' },
+  },
+});
 const [hours, kills, seed] = [Number(flags.hours), Number(flags.kills), flags.seed ?? '1'];
 const WORKERS = 2;
 const say = (line: string) => process.stdout.write(`${line}\n`);
@@ -39,23 +46,52 @@ async function firstCandle(data: string): Promise<number> {
 
 /** What must be equal: every fill, every cycle, every closed trade. Serial ids and wall times are left out. */
 async function outcome(run: string): Promise<Record<string, string[]>> {
-  const servers = JSON.parse(await readFile(path.join(env.NOF0_DATA_DIR, run, 'servers.json'), 'utf8')) as { databaseUrl: string };
+  const servers = JSON.parse(await readFile(path.join(env.NOF0_DATA_DIR, run, 'servers.json'), 'utf8')) as {
+    databaseUrl: string;
+  };
   const client = new pg.Client({ connectionString: servers.databaseUrl });
   await client.connect();
   const lines = async (sql: string) => (await client.query(sql)).rows.map((row: object) => JSON.stringify(row));
   const result = {
-    fills: await lines('SELECT id, symbol, side, price, size, start_position, fee_usd, closed_pnl, oid, cloid, kind, ts_ms FROM fills ORDER BY id'),
-    cycles: await lines('SELECT model_id, slot_ms, cycle_number, success, decisions, rejected FROM decision_cycles ORDER BY model_id, slot_ms'),
-    trades: await lines('SELECT id, quantity, entry_price, exit_price, realized_net_pnl, exit_reason, voided_at FROM trades ORDER BY id'),
-    candles: await lines('SELECT symbol, open_ts_ms, o, h, l, c, volume FROM price_candles ORDER BY symbol, open_ts_ms'),
+    fills: await lines(
+      'SELECT id, symbol, side, price, size, start_position, fee_usd, closed_pnl, oid, cloid, kind, ts_ms FROM fills ORDER BY id',
+    ),
+    cycles: await lines(
+      'SELECT model_id, slot_ms, cycle_number, success, decisions, rejected FROM decision_cycles ORDER BY model_id, slot_ms',
+    ),
+    trades: await lines(
+      'SELECT id, quantity, entry_price, exit_price, realized_net_pnl, exit_reason, voided_at FROM trades ORDER BY id',
+    ),
+    candles: await lines(
+      'SELECT symbol, open_ts_ms, o, h, l, c, volume FROM price_candles ORDER BY symbol, open_ts_ms',
+    ),
   };
   await client.end();
   return result;
 }
 
-async function replay(run: string, data: string, startMs: number, disturb: ((scheduler: Nof0) => Promise<void>) | null): Promise<Record<string, string[]>> {
+async function replay(
+  run: string,
+  data: string,
+  startMs: number,
+  disturb: ((scheduler: Nof0) => Promise<void>) | null,
+): Promise<Record<string, string[]>> {
   const to = String(startMs + hours * 3_600_000);
-  const args = ['up', '--run', run, '--market', 'replay', '--data', data, '--to', to, '--speed', 'max', '--no-api', ...(disturb ? ['--no-worker'] : [])];
+  const args = [
+    'up',
+    '--run',
+    run,
+    '--market',
+    'replay',
+    '--data',
+    data,
+    '--to',
+    to,
+    '--speed',
+    'max',
+    '--no-api',
+    ...(disturb ? ['--no-worker'] : []),
+  ];
   const startedAt = Date.now();
   const scheduler = nof0(args, env);
   await scheduler.printed(/^ready/m);
@@ -65,12 +101,16 @@ async function replay(run: string, data: string, startMs: number, disturb: ((sch
   scheduler.process.kill('SIGINT');
   const code = await scheduler.ended;
   if (code !== 0) throw new Error(`the scheduler ended with ${code}:\n${scheduler.output()}`);
-  say(`${run}: ${result.cycles?.length} cycles, ${result.fills?.length} fills in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
+  say(
+    `${run}: ${result.cycles?.length} cycles, ${result.fills?.length} fills in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`,
+  );
   return result;
 }
 
 async function finished(run: string): Promise<void> {
-  const servers = JSON.parse(await readFile(path.join(env.NOF0_DATA_DIR, run, 'servers.json'), 'utf8')) as { databaseUrl: string };
+  const servers = JSON.parse(await readFile(path.join(env.NOF0_DATA_DIR, run, 'servers.json'), 'utf8')) as {
+    databaseUrl: string;
+  };
   const client = new pg.Client({ connectionString: servers.databaseUrl });
   await client.connect();
   while ((await client.query(`SELECT 1 FROM runs WHERE state = 'finished'`)).rowCount === 0) await sleep(200);
@@ -95,10 +135,16 @@ async function killWorkers(run: string): Promise<void> {
   await finished(run);
   for (const worker of workers) worker.process.kill('SIGTERM');
   const codes = await Promise.all(workers.map((worker) => worker.ended));
-  if (codes.some((code) => code !== 0)) throw new Error(`workers ended with ${codes.join(', ')}:\n${workers.map((worker) => worker.output().slice(-2000)).join('\n')}`);
+  if (codes.some((code) => code !== 0))
+    throw new Error(
+      `workers ended with ${codes.join(', ')}:\n${workers.map((worker) => worker.output().slice(-2000)).join('\n')}`,
+    );
 }
 
-function difference(calm: Record<string, string[]>, disturbed: Record<string, string[]>): { lost: number; doubled: number } {
+function difference(
+  calm: Record<string, string[]>,
+  disturbed: Record<string, string[]>,
+): { lost: number; doubled: number } {
   let lost = 0;
   let doubled = 0;
   for (const [family, rows] of Object.entries(calm)) {

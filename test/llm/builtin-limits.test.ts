@@ -1,18 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { answerSchema, type Decision, type FrameAsset, type PositionView } from '../../src/domain/decision.ts';
+import { STRATEGY_NAMES } from '../../src/domain/strategy-names.ts';
 import { BUILTIN_STRATEGIES } from '../../src/llm/builtin/index.ts';
 import type { DecisionRequest } from '../../src/llm/decision-model.ts';
 import { acts, ask, asset, frameOf, position, requestOf, SLOT_MS } from './fixtures.ts';
 
 const HOUR_MS = 3_600_000;
-const NAMES = Object.keys(BUILTIN_STRATEGIES);
+const NAMES = STRATEGY_NAMES;
 
 describe.each(NAMES)('%s', (name) => {
   it('is free, deterministic and named after itself', () => {
-    const model = BUILTIN_STRATEGIES[name]?.create();
+    const model = BUILTIN_STRATEGIES[name].create();
     expect(model).toMatchObject({ kind: name, deterministic: true, maxCompletionTokens: 0 });
-    expect(BUILTIN_STRATEGIES[name]?.description).toMatch(/.{20,}/);
+    expect(BUILTIN_STRATEGIES[name].description).toMatch(/.{20,}/);
   });
 
   it('does nothing with symbols that have no price, nor in an empty market', async () => {

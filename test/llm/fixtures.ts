@@ -7,6 +7,7 @@ import type {
   MarketFrame,
   PositionView,
 } from '../../src/domain/decision.ts';
+import { STRATEGY_NAMES } from '../../src/domain/strategy-names.ts';
 import { BUILTIN_STRATEGIES } from '../../src/llm/builtin/index.ts';
 import type { DecisionRequest } from '../../src/llm/decision-model.ts';
 
@@ -110,9 +111,9 @@ export function requestOf(parts: {
 
 /** What a built-in strategy answers. */
 export async function ask(name: string, request: DecisionRequest): Promise<Answer> {
-  const strategy = BUILTIN_STRATEGIES[name];
-  if (strategy === undefined) throw new Error(`no strategy ${name}`);
-  const reply = await strategy.create().decide(request, new AbortController().signal);
+  const known = STRATEGY_NAMES.find((strategy) => strategy === name);
+  if (known === undefined) throw new Error(`no strategy ${name}`);
+  const reply = await BUILTIN_STRATEGIES[known].create().decide(request, new AbortController().signal);
   expect(JSON.parse(reply.raw)).toEqual(reply.answer);
   return reply.answer;
 }
