@@ -7,12 +7,13 @@ import { sha256 } from './random.ts';
  * into another key or break a cluster's hash tag.
  */
 export function encodeId(id: string): string {
-  return id.replace(/[:{}%\s]/g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0').toUpperCase()}`);
+  return id.replace(/[:{}%\s]/g, encodeURIComponent);
 }
 
 /** The id that `encodeId` was given. */
 export function decodeId(encoded: string): string {
-  return encoded.replace(/%([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  // White space beyond ASCII takes several bytes, which only decode together.
+  return encoded.replace(/(?:%[0-9A-F]{2})+/g, decodeURIComponent);
 }
 
 /** What an order of a decision is for. Its number is part of the client order id. */

@@ -85,7 +85,7 @@ export async function beginCycle(db: Queryable, modelId: string, slotMs: number)
        RETURNING lease_epoch, state
      ), cycle AS (
        INSERT INTO decision_cycles (model_id, slot_ms, cycle_number, lease_epoch, attempts)
-       SELECT $1, $2, (SELECT coalesce(max(cycle_number), 0) + 1 FROM (SELECT cycle_number FROM decision_cycles WHERE model_id = $1 ORDER BY slot_ms DESC LIMIT 1) last), lease_epoch, 1 FROM lease
+       SELECT $1, $2, coalesce((SELECT cycle_number FROM decision_cycles WHERE model_id = $1 ORDER BY cycle_number DESC LIMIT 1), 0) + 1, lease_epoch, 1 FROM lease
        ON CONFLICT (model_id, slot_ms) DO UPDATE SET lease_epoch = excluded.lease_epoch, attempts = decision_cycles.attempts + 1
        RETURNING *
      )

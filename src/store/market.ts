@@ -98,6 +98,7 @@ function newest(ticks: readonly Tick[]): [string[], number[], number[]] {
 }
 
 const DAY_MS = 86_400_000;
+const DUPLICATE_TABLE = '42P07';
 /** Days that this process has seen a partition for. */
 const knownDays = new WeakMap<object, Set<number>>();
 
@@ -107,7 +108,10 @@ export async function ensurePartitions(db: Database, ticks: readonly Tick[]): Pr
   knownDays.set(db, seen);
   const days = [...new Set(ticks.map((tick) => Math.floor(tick.tsMs / DAY_MS)))].filter((day) => !seen.has(day));
   for (const day of days) {
-    await db.query('SELECT ensure_tick_partitions($1, $1)', [day * DAY_MS]);
+    await db.query('SELECT ensure_tick_partitions($1, $1)', [day * DAY_MS]).catch((error: unknown) => {
+      // Another process met the new day at the same moment and was faster: that is what was wanted.
+      if (!(error instanceof Error && 'code' in error && error.code === DUPLICATE_TABLE)) throw error;
+    });
     seen.add(day);
   }
 }

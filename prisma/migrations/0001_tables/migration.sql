@@ -601,6 +601,9 @@ CREATE INDEX "decision_cycles_model_id_executed_at_idx" ON "decision_cycles"("mo
 CREATE UNIQUE INDEX "decision_cycles_model_id_slot_ms_key" ON "decision_cycles"("model_id", "slot_ms");
 
 -- CreateIndex
+CREATE UNIQUE INDEX "decision_cycles_model_id_cycle_number_key" ON "decision_cycles"("model_id", "cycle_number");
+
+-- CreateIndex
 CREATE INDEX "effects_kind_target_id_idx" ON "effects"("kind", "target", "id");
 
 -- CreateIndex
