@@ -1,74 +1,15 @@
-/** A run on servers of its own, with an arena of two models that did a few things, for the tests of the HTTP API. */
+/** An arena of two models that did a few things, for the tests of the HTTP API. */
 
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import pg from 'pg';
-import { loadConfig } from '../../src/config.ts';
-import { startServers } from '../../src/embedded/servers.ts';
-import { openResources, type Resources } from '../../src/resources.ts';
-import { migrate } from '../../src/store/migrate.ts';
+import type { Resources } from '../../src/resources.ts';
 import { registerModels } from '../../src/store/models.ts';
-import { declareRun } from '../../src/store/runs.ts';
-import { createLogger } from '../../src/telemetry/logger.ts';
 
-const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 export const INCEPTION_MS = 1_760_738_400_000;
 export const HOUR_MS = 3_600_000;
 export const MODELS = ['deepseek-chat-v3.1', 'qwen3-max'] as const;
 export const TRADES_OF_EACH = 12;
 
-export type TestArena = {
-  readonly resources: Resources;
-  readonly urls: { databaseUrl: string; queueRedisUrl: string; cacheRedisUrl: string };
-  readonly dir: string;
-  close(): Promise<void>;
-};
-
-export async function openArena(): Promise<TestArena> {
-  const root = await mkdtemp(join(tmpdir(), 'nof0-http-'));
-  // The embedded Postgres may run as another user, who has to get in.
-  await chmod(root, 0o755);
-  const dir = join(root, 'run');
-  const servers = await startServers({ dir, database: 'arena' });
-  await migrate(servers.databaseUrl);
-  await prepare(servers.databaseUrl);
-  const resources = await openResources({
-    config: loadConfig({ env: {}, cwd: REPOSITORY }),
-    servers,
-    prefix: 'nof0:test',
-    role: 'test',
-    logger: createLogger({ level: 'fatal', format: 'json' }),
-  });
-  await seed(resources);
-  return {
-    resources,
-    urls: servers,
-    dir,
-    close: async () => {
-      await resources.close();
-      await servers.stop();
-      await rm(root, { recursive: true, force: true });
-    },
-  };
-}
-
-/** The run has to be declared before anybody can open it. */
-async function prepare(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    const db = {
-      query: async <T extends object>(text: string, values?: unknown[]) => (await client.query<T>(text, values)).rows,
-    };
-    await declareRun(db, { name: '<test>', kind: 'synthetic', settings: {}, seed: 't', startMs: null, endMs: null });
-  } finally {
-    await client.end();
-  }
-}
-
-async function seed({ db }: Resources): Promise<void> {
+/** Writes the arena into a run. */
+export async function seed({ db }: Resources): Promise<void> {
   const common = { exchangeProvider: 'paper', marketProvider: 'synthetic', config: {}, configDigest: 'd' };
   await registerModels(
     db,

@@ -2,20 +2,22 @@ import type { Hono } from 'hono';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { createApi } from '../../src/http/api.ts';
-import { HOUR_MS, INCEPTION_MS, MODELS, openArena, type TestArena, TRADES_OF_EACH } from './arena.ts';
+import { createRun, type TestRun } from '../harness.ts';
+import { HOUR_MS, INCEPTION_MS, MODELS, seed, TRADES_OF_EACH } from './arena.ts';
 import * as shapes from './shapes.ts';
 
 const [FIRST, SECOND] = MODELS;
 
-let arena: TestArena;
+let arena: TestRun;
 let api: Hono;
 
 beforeAll(async () => {
-  arena = await openArena();
+  arena = await createRun();
+  await seed(arena.resources);
   api = createApi(arena.resources);
-}, 120_000);
+});
 
-afterAll(() => arena?.close(), 60_000);
+afterAll(() => arena?.close());
 
 /** The answer to a path, checked against its shape. */
 async function get<T extends z.ZodType>(path: string, shape: T): Promise<z.infer<T>> {
@@ -286,7 +288,9 @@ describe('errors', () => {
 
 describe('the index page', () => {
   it('lists the addresses and escapes what it shows', async () => {
-    const text = await (await api.request('/')).text();
+    const { resources } = arena;
+    const named = createApi({ ...resources, run: { ...resources.run, name: '<test>' } });
+    const text = await (await named.request('/')).text();
     expect(text).toContain('href="/api/leaderboard"');
     expect(text).toContain('&lt;test&gt;');
     expect(text).not.toContain('<test>');

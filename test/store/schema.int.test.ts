@@ -250,6 +250,7 @@ describe('what the migrations add', () => {
         symbol: 'BTC',
         price: 1,
         tsMs: DAY + day * DAY_MS,
+        source: 'test',
       }));
       await Promise.all(pools.map((db) => ensurePartitions(db, ticks)));
       await Promise.all(pools.map((db) => ensurePartitions(db, ticks)));

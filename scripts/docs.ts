@@ -1,0 +1,440 @@
+/**
+ * Writes the tables of the documentation from the code, between `generated:NAME` and `/generated` lines.
+ *
+ *   node --import tsx scripts/docs.ts            writes the pages
+ *   node --import tsx scripts/docs.ts --check    changes nothing, exits 1 when a page differs
+ */
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { type Config, pace } from '../src/config.ts';
+import { arenaSchema } from '../src/config/arena.ts';
+import { environmentFields } from '../src/config/environment.ts';
+import { KEY_FAMILIES } from '../src/domain/published-keys.ts';
+import { parseDuration } from '../src/domain/time.ts';
+import { schedulesOf } from '../src/engine/slots.ts';
+import { ERROR_CATALOGUE } from '../src/errors.ts';
+import type { JobContract } from '../src/jobs/contract.ts';
+import { JOBS } from '../src/jobs/registry.ts';
+import { BUILTIN_STRATEGIES } from '../src/llm/builtin/index.ts';
+import { PROJECTIONS } from '../src/projections/families.ts';
+import { FAMILIES, type Family } from '../src/redis/keys.ts';
+import { createMetrics } from '../src/telemetry/metrics.ts';
+
+const REPO = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+
+/** Files that hold generated parts, relative to the repository. */
+export const PAGES = [
+  'docs/configuration.md',
+  'docs/errors.md',
+  'docs/jobs.md',
+  'docs/keys.md',
+  'docs/operations.md',
+  '.env.example',
+];
+
+type JsonSchema = {
+  readonly type?: string;
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly default?: unknown;
+  readonly format?: string;
+  readonly pattern?: string;
+  readonly maxLength?: number;
+  readonly anyOf?: readonly JsonSchema[];
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly required?: readonly string[];
+  readonly items?: JsonSchema;
+};
+
+/** What `generated:NAME` stands for. */
+const PARTS: Readonly<Record<string, () => string>> = {
+  environment: environmentTable,
+  'env-example': envExample,
+  arena: arenaTable,
+  strategies: () =>
+    table(
+      ['strategy', 'what it does'],
+      Object.entries(BUILTIN_STRATEGIES).map(([name, { description }]) => [code(name), description]),
+    ),
+  errors: errorTable,
+  keys: keyTable,
+  jobs: jobTable,
+  payloads: payloadTables,
+  schedules: scheduleTable,
+  metrics: metricTable,
+};
+
+/** The page as it should be. Throws when it names a part that does not exist, or when the code holds something undescribed. */
+export function render(page: string): string {
+  return page.replace(
+    /^(.*[^/]generated:([a-z-]+).*\n)[\s\S]*?^(.*\/generated.*)$/gm,
+    (_, head: string, name: string, end: string) => {
+      const part = PARTS[name];
+      if (part === undefined) throw new Error(`no generated part "${name}"`);
+      return head.startsWith('#') ? `${head}${part()}\n${end}` : `${head}\n${part()}\n\n${end}`;
+    },
+  );
+}
+
+/** Pages that differ from what the code says. */
+export function stalePages(): string[] {
+  return PAGES.filter((page) => {
+    const text = readFileSync(path.join(REPO, page), 'utf8');
+    return render(text) !== text;
+  });
+}
+
+const code = (text: string): string => `\`${text}\``;
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+// Environment ----------------------------------------------------------------------------------------------------------
+
+type Variable = { readonly name: string; readonly fallback: string | null; readonly allowed: string; meaning: string };
+
+function variables(): Variable[] {
+  return Object.entries(environmentFields).map(([name, field]: [string, z.ZodType]) => {
+    const parsed = field.safeParse(undefined);
+    const schema = z.toJSONSchema(field, { io: 'output', unrepresentable: 'any' }) as JsonSchema;
+    if (field.description === undefined) throw new Error(`environment variable ${name} has no description`);
+    return {
+      name,
+      fallback: parsed.success && parsed.data !== undefined ? String(parsed.data) : null,
+      allowed: allowed(schema),
+      meaning: field.description,
+    };
+  });
+}
+
+function environmentTable(): string {
+  return table(
+    ['variable', 'default', 'allowed', 'meaning'],
+    variables().map((v) => [code(v.name), v.fallback === null ? 'unset' : code(v.fallback), v.allowed, v.meaning]),
+  );
+}
+
+function envExample(): string {
+  return variables()
+    .map((v) => `\n# ${v.meaning}${v.fallback === null ? ' Default: unset.' : ''}\n#${v.name}=${v.fallback ?? ''}`)
+    .join('\n');
+}
+
+/** Type and limits of a value, in words. */
+function allowed(schema: JsonSchema): string {
+  if (schema.anyOf) return schema.anyOf.map(allowed).join(' or ');
+  if (schema.const !== undefined) return String(schema.const);
+  if (schema.enum) return schema.enum.map((value) => code(String(value))).join(', ');
+  const limits: string[] = [];
+  if (schema.exclusiveMinimum !== undefined) limits.push(`above ${schema.exclusiveMinimum}`);
+  if (schema.minimum !== undefined) limits.push(`at least ${schema.minimum}`);
+  // Zod bounds every integer; that bound is nobody's limit.
+  if (schema.maximum !== undefined && schema.maximum < Number.MAX_SAFE_INTEGER)
+    limits.push(`at most ${schema.maximum}`);
+  if (schema.pattern !== undefined) limits.push(code(schema.pattern));
+  else if (schema.maxLength !== undefined) limits.push(`at most ${schema.maxLength} characters`);
+  const type = schema.format === 'uri' ? 'address' : (schema.type ?? 'any');
+  return limits.length === 0 ? type : `${type}, ${limits.join(', ')}`;
+}
+
+// Arena file -----------------------------------------------------------------------------------------------------------
+
+/** `min`: the field is a duration, and this is the shortest one allowed. */
+type FieldDoc = { readonly meaning: string; readonly min?: string };
+
+const pacesOf = (kind: string): Record<string, FieldDoc> => ({
+  [`paces.${kind}.price`]: { meaning: `\`schedules.price\` of a ${kind} run.`, min: '100ms' },
+  [`paces.${kind}.decision`]: { meaning: `\`schedules.decision\` of a ${kind} run.`, min: '1s' },
+  [`paces.${kind}.snapshot`]: { meaning: `\`schedules.snapshot\` of a ${kind} run.`, min: '1s' },
+  [`paces.${kind}.analytics`]: { meaning: `\`schedules.analytics\` of a ${kind} run.`, min: '1s' },
+});
+
+const ARENA_FIELDS: Readonly<Record<string, FieldDoc>> = {
+  seed: { meaning: 'Every random number of a run is a hash that begins with it. `nof0 up --seed` overrides it.' },
+  barInterval: { meaning: 'Length of the bars that indicators are computed on.', min: '1m' },
+  history: { meaning: 'How much history the synthetic market invents before its first tick.', min: '1m' },
+  'schedules.price': { meaning: 'How often prices are fetched.', min: '100ms' },
+  'schedules.decision': { meaning: 'How often a model decides; slots are aligned to the UTC clock.', min: '1s' },
+  'schedules.snapshot': { meaning: 'How often the equity of a model is recorded.', min: '1s' },
+  'schedules.analytics': {
+    meaning: 'How often analytics, views and the leaderboard are computed without a trade causing it.',
+    min: '1s',
+  },
+  ...pacesOf('synthetic'),
+  ...pacesOf('replay'),
+  'paper.takerFeeBps': { meaning: 'Fee of every fill, basis points of the notional.' },
+  'paper.makerFeeBps': {
+    meaning: 'Fee of a resting limit order, basis points. Nothing pays it: the paper exchange has no limit orders.',
+  },
+  'paper.slippageBps': { meaning: 'What a fill pays beyond the price it meets, basis points.' },
+  'guardrails.minConfidence': { meaning: 'Entries below it are rejected.' },
+  'guardrails.maxPositions': { meaning: 'Most open positions of a model.' },
+  'guardrails.maxMarginUsage': { meaning: 'Share of the equity that may be bound as margin after an entry.' },
+  'guardrails.maxLeverage': { meaning: "Highest leverage of an entry; the symbol's own maximum holds too." },
+  'guardrails.maxPositionToEquity': { meaning: 'Largest entry, notional, as a multiple of the equity.' },
+  'guardrails.minPositionUsd': { meaning: 'Smallest entry, notional USD. The paper exchange refuses less than 10.' },
+  'guardrails.minStopDistance': { meaning: 'A stop nearer than this fraction of the price is rejected.' },
+  'models[].id': { meaning: 'Id of the model, unique in the file.' },
+  'models[].name': { meaning: 'Display name; the id if absent.' },
+  'models[].strategy': { meaning: 'A built-in strategy. Exactly one of `strategy` and `endpoint`.' },
+  'models[].endpoint.baseUrl': { meaning: 'Base address of an OpenAI-compatible API, without `/chat/completions`.' },
+  'models[].endpoint.model': { meaning: 'Name of the model at that address.' },
+  'models[].endpoint.apiKeyEnv': {
+    meaning: 'Name of the environment variable that holds the key. It must be set in every process of the run.',
+  },
+  'models[].endpoint.temperature': { meaning: "Sampling temperature; the endpoint's own if absent." },
+  'models[].endpoint.maxCompletionTokens': { meaning: 'Most tokens of one answer; reserved from the budget.' },
+  'models[].endpoint.timeout': { meaning: 'Longest time one question may take.', min: '100ms' },
+  'models[].endpoint.promptUsdPerMillionTokens': { meaning: 'Price of prompt tokens, for cost and budget.' },
+  'models[].endpoint.completionUsdPerMillionTokens': { meaning: 'Price of completion tokens, for cost and budget.' },
+  'models[].initialEquityUsd': { meaning: 'Cash of the account when it is opened. Later changes have no effect.' },
+  'models[].decision': { meaning: "Own decision interval; the arena's if absent.", min: '1s' },
+  'models[].dailyTokens': { meaning: 'Token limit of an endpoint a UTC market day; unlimited if absent.' },
+  'models[].dailyUsd': { meaning: 'Dollar limit of an endpoint a UTC market day; unlimited if absent.' },
+};
+
+const PLAIN_MODEL = { id: 'm', strategy: 'buy-and-hold' };
+const ENDPOINT_MODEL = { id: 'm', endpoint: { baseUrl: 'http://127.0.0.1:1/v1', model: 'm' } };
+
+function arenaTable(): string {
+  const schema = z.toJSONSchema(arenaSchema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
+  const leaves = leavesOf(schema, '', true);
+  const undescribed = leaves.filter((leaf) => ARENA_FIELDS[leaf.path] === undefined).map((leaf) => leaf.path);
+  const unknown = Object.keys(ARENA_FIELDS).filter((field) => !leaves.some((leaf) => leaf.path === field));
+  if (undescribed.length + unknown.length > 0)
+    throw new Error(`arena fields without a description: ${undescribed}; descriptions without a field: ${unknown}`);
+  const defaults = arenaSchema.parse({ models: [ENDPOINT_MODEL] });
+  return table(
+    ['field', 'default', 'allowed', 'meaning'],
+    leaves.map((leaf) => {
+      const doc = ARENA_FIELDS[leaf.path] ?? { meaning: '' };
+      const value = leaf.required ? undefined : valueAt(defaults, leaf.path);
+      const fallback = value === undefined ? (leaf.required ? '(required)' : 'none') : code(shown(value, doc));
+      return [
+        code(leaf.path),
+        fallback,
+        doc.min ? durationLimit(leaf.path, doc.min) : allowed(leaf.schema),
+        doc.meaning,
+      ];
+    }),
+  );
+}
+
+type Leaf = { readonly path: string; readonly schema: JsonSchema; readonly required: boolean };
+
+/** A field counts as required when it is so in every object on the way to it. */
+function leavesOf(schema: JsonSchema, at: string, required: boolean): Leaf[] {
+  if (schema.items) return leavesOf(schema.items, `${at}[]`, required);
+  if (!schema.properties) return [{ path: at, schema, required }];
+  return Object.entries(schema.properties).flatMap(([name, inner]) =>
+    leavesOf(
+      inner,
+      at === '' ? name : `${at}.${name}`,
+      schema.default === undefined && (schema.required ?? []).includes(name),
+    ),
+  );
+}
+
+function valueAt(root: unknown, field: string): unknown {
+  return field
+    .replaceAll('[]', '.0')
+    .split('.')
+    .reduce<unknown>((value, name) => (value as Record<string, unknown> | undefined)?.[name], root);
+}
+
+function shown(value: unknown, doc: FieldDoc): string {
+  return doc.min === undefined ? String(value) : durationText(Number(value));
+}
+
+function durationText(ms: number): string {
+  for (const [unit, size] of [['h', 3_600_000], ['m', 60_000], ['s', 1000]] as const)
+    if (ms % size === 0) return `${ms / size}${unit}`;
+  return `${ms}ms`;
+}
+
+/** Says the shortest duration, after trying that it is accepted and a shorter one is not. */
+function durationLimit(field: string, min: string): string {
+  const ms = parseDuration(min) ?? 0;
+  const accepts = (text: string) => arenaSchema.safeParse(arenaWith(field, text)).success;
+  if (!accepts(min) || accepts(`${ms - 1}ms`)) throw new Error(`the shortest ${field} is not ${min}`);
+  return `duration, at least ${code(min)}`;
+}
+
+function arenaWith(field: string, value: string): object {
+  const arena: Record<string, unknown> = {
+    schedules: { price: '1s', decision: '3m', snapshot: '5m', analytics: '1h' },
+    paces: { synthetic: {}, replay: {} },
+    models: [structuredClone(field.includes('endpoint') ? ENDPOINT_MODEL : PLAIN_MODEL)],
+  };
+  const names = field.replaceAll('[]', '.0').split('.');
+  const last = names.pop() ?? '';
+  const parent = names.reduce((inner, name) => inner[name] as Record<string, unknown>, arena);
+  parent[last] = value;
+  return arena;
+}
+
+// Errors ---------------------------------------------------------------------------------------------------------------
+
+function errorTable(): string {
+  return table(
+    ['code', 'tried again', 'HTTP', 'meaning'],
+    Object.entries(ERROR_CATALOGUE).map(([name, entry]) => [
+      code(name),
+      entry.retryable ? 'yes' : 'no',
+      String(entry.status),
+      entry.meaning,
+    ]),
+  );
+}
+
+// Redis keys -----------------------------------------------------------------------------------------------------------
+
+/** The ids a family's pattern takes, and what its value holds. A family without an entry does not compile. */
+const KEY_DOCS: Readonly<Record<Family, { readonly ids: readonly string[]; readonly value: string }>> = {
+  priceLatest: { ids: ['symbol'], value: "`{symbol, price, timestamp}` (ms) of the run's own market" },
+  priceLatestByProvider: { ids: ['provider', 'symbol'], value: '`{price, ts_ms}`' },
+  cryptoPrices: { ids: [], value: 'field `{provider}:{symbol}` → `{symbol, price, timestamp}`' },
+  marketAsset: { ids: ['provider', 'symbol'], value: 'terms of an instrument' },
+  marketCtx: { ids: ['provider', 'symbol'], value: 'funding, open interest and changes of an instrument' },
+  marketFrame: { ids: ['slot_ms'], value: 'market frame of a slot' },
+  positions: { ids: ['model_id'], value: 'field symbol → open position, marked to market when it was written' },
+  tradesRecent: { ids: ['model_id'], value: 'newest closed trades, newest first' },
+  leaderboard: { ids: [], value: 'member model id, score return in percent' },
+  leaderboardCache: { ids: [], value: '`{leaderboard: […]}`, ranked' },
+  sinceInception: { ids: ['model_id'], value: 'equity curve `{timestamp, value}`, oldest first, about 500 points' },
+  analytics: { ids: ['model_id'], value: 'analytics of a model' },
+  analyticsAll: { ids: [], value: '`{analytics: […]}` of all models' },
+  conversations: { ids: ['model_id'], value: 'newest messages of a model' },
+  decisionLast: { ids: ['model_id'], value: 'last finished cycle: number, slot, success, headline action, error' },
+  traderState: { ids: ['model_id'], value: '`{state, last_decision_at, pause_until}`' },
+  simOrders: { ids: ['model_id'], value: 'open orders at the paper exchange' },
+  simBalances: { ids: ['model_id'], value: 'balances at the paper exchange' },
+};
+
+const PRICE_FAMILIES: readonly Family[] = ['priceLatest', 'priceLatestByProvider', 'cryptoPrices'];
+
+function keyTable(): string {
+  return table(
+    ['family', 'key', 'type', 'lifetime', 'lock', 'written by', 'value'],
+    KEY_FAMILIES.map((family) => {
+      const { pattern, type, ttl, locked } = FAMILIES[family];
+      const { ids, value } = KEY_DOCS[family];
+      if (pattern.split('{}').length - 1 !== ids.length) throw new Error(`${family}: ids do not fit ${pattern}`);
+      let next = 0;
+      const key = `<prefix>:${pattern.replace(/\{\}/g, () => `{${ids[next++]}}`)}`;
+      const seconds = environmentFields[`NOF0_TTL_${ttl.toUpperCase()}` as keyof typeof environmentFields].parse(
+        undefined,
+      );
+      return [family, code(key), type, `${ttl}, ${seconds} s`, locked ? 'yes' : 'no', writer(family), value];
+    }),
+  );
+}
+
+function writer(family: Family): string {
+  if (PRICE_FAMILIES.includes(family)) return 'price keys';
+  return PROJECTIONS.some((projection) => projection.family === family) ? 'projection' : 'nothing (name reserved)';
+}
+
+// Jobs -----------------------------------------------------------------------------------------------------------------
+
+const CONTRACTS = Object.values(JOBS) as unknown as readonly JobContract[];
+const SAMPLE = { provider: 'synthetic', modelId: 'my-model', slotMs: 1_753_185_600_000, asOfMs: 1_753_185_600_000 };
+
+function jobTable(): string {
+  return table(
+    ['job', 'runs', 'attempts', 'backoff', 'timeout', 'at a time, a process', 'kept: completed / failed', 'what it does'],
+    CONTRACTS.map((job) => [
+      code(job.name),
+      job.runs,
+      String(job.attempts),
+      `${durationOrMs(job.backoff.baseMs)} to ${durationOrMs(job.backoff.capMs)}`,
+      durationOrMs(job.timeoutMs),
+      job.concurrency === undefined ? '`NOF0_CONCURRENCY`' : String(job.concurrency),
+      `${job.keep.completed} / ${job.keep.failed}`,
+      job.summary,
+    ]),
+  );
+}
+
+function durationOrMs(ms: number): string {
+  return ms % 1000 === 0 ? `${ms / 1000} s` : `${ms} ms`;
+}
+
+function payloadTables(): string {
+  return CONTRACTS.map((job) => {
+    const schema = z.toJSONSchema(job.payload, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
+    const fields = Object.entries(schema.properties ?? {});
+    const rows = fields.map(([name, field]) => [
+      code(name),
+      allowed(field),
+      field.default === undefined ? '(required)' : code(String(field.default)),
+    ]);
+    const own = Object.fromEntries(Object.entries(SAMPLE).filter(([name]) => name in (schema.properties ?? {})));
+    const identities = [own, { ...own, slotMs: null }]
+      .map((payload) => job.payload.safeParse(payload))
+      .flatMap((parsed) => (parsed.success ? [code(job.identity(parsed.data))] : []));
+    return [
+      `### ${job.name}`,
+      table(['field', 'allowed', 'default'], rows),
+      `Payload version ${job.version}. Identity: ${[...new Set(identities)].join(', without a slot ')}.`,
+    ].join('\n\n');
+  }).join('\n\n');
+}
+
+function scheduleTable(): string {
+  const arena = arenaSchema.parse({ models: [{ ...PLAIN_MODEL, id: '{model_id}'.replaceAll(/[{}]/g, '') }] });
+  const schedules = pace(arena, 'synthetic');
+  const usual = schedulesOf({ arena } as Config, schedules, 'provider', false);
+  const replay = schedulesOf({ arena } as Config, schedules, 'provider', true);
+  return table(
+    ['schedule', 'job', 'interval', 'missed slots in real time', 'in a replay'],
+    usual.map((schedule, index) => [
+      code(schedule.name.replace(/:(.*)/, ':{$1}')),
+      code(schedule.job),
+      code(`schedules.${schedule.job.replace(/^price-ingest$/, 'price').replace(/^decision-cycle$/, 'decision')}`),
+      schedule.policy,
+      replay[index]?.policy ?? '',
+    ]),
+  );
+}
+
+// Metrics --------------------------------------------------------------------------------------------------------------
+
+function metricTable(): string {
+  const { registry, ...metrics } = createMetrics(false);
+  registry.clear();
+  return table(
+    ['metric', 'kind', 'labels', 'meaning'],
+    Object.values(metrics).map((metric) => {
+      const { name, help, labelNames } = metric as unknown as { name: string; help: string; labelNames: string[] };
+      return [code(name), metric.constructor.name.toLowerCase(), labelNames.map(code).join(', '), help];
+    }),
+  );
+}
+
+// Command --------------------------------------------------------------------------------------------------------------
+
+function main(args: readonly string[]): void {
+  const stale = stalePages();
+  if (args.includes('--check')) {
+    for (const page of stale) process.stderr.write(`${page} is not what the code says; run this without --check\n`);
+    process.exitCode = stale.length > 0 ? 1 : 0;
+    return;
+  }
+  for (const page of stale) {
+    const file = path.join(REPO, page);
+    writeFileSync(file, render(readFileSync(file, 'utf8')));
+    process.stdout.write(`wrote ${page}\n`);
+  }
+}
+
+if (process.argv[1] !== undefined && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url))
+  main(process.argv.slice(2));
