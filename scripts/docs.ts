@@ -390,7 +390,7 @@ function payloadTables(): string {
 }
 
 function scheduleTable(): string {
-  const arena = arenaSchema.parse({ models: [{ ...PLAIN_MODEL, id: '{model_id}'.replaceAll(/[{}]/g, '') }] });
+  const arena = arenaSchema.parse({ models: [{ ...PLAIN_MODEL, id: 'model_id' }] });
   const schedules = pace(arena, 'synthetic');
   const usual = schedulesOf({ arena } as Config, schedules, 'provider', false);
   const replay = schedulesOf({ arena } as Config, schedules, 'provider', true);

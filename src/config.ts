@@ -6,12 +6,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseEnv } from 'node:util';
-import { parse as parseYaml, YAMLParseError } from 'yaml';
+import { parse as parseYaml } from 'yaml';
 import type { z } from 'zod';
-import { type Arena, arenaSchema, type Schedules } from './config/arena.ts';
+import { type Arena, arenaReferences, arenaSchema, type Schedules } from './config/arena.ts';
 import { environmentFields, environmentSchema } from './config/environment.ts';
 import { closest } from './domain/closest.ts';
-import { CodedError, type Fault } from './errors.ts';
+import { CodedError, type Fault, messageOf } from './errors.ts';
 
 export type { Arena, Guardrails, Participant, Schedules } from './config/arena.ts';
 
@@ -147,7 +147,8 @@ function toConfig(
 
 function readDotEnv(file: string, faults: Fault[]): Record<string, string> {
   if (!existsSync(file)) return {};
-  const text = readFileSync(file, 'utf8');
+  const text = readText(file, faults);
+  if (text === null) return {};
   text.split(/\r?\n/).forEach((line, index) => {
     if (
       line.trim() !== '' &&
@@ -162,32 +163,39 @@ function readDotEnv(file: string, faults: Fault[]): Record<string, string> {
 
 function readArena(file: string, variables: Record<string, string>, faults: Fault[]): Arena | null {
   const name = path.basename(file);
+  const text = readText(file, faults);
+  if (text === null) return null;
   let parsed: unknown;
   try {
-    parsed = parseYaml(readFileSync(file, 'utf8'));
+    parsed = parseYaml(text);
   } catch (error) {
-    const expected =
-      error instanceof YAMLParseError ? `valid YAML: ${error.message.split('\n')[0]}` : `a readable file at ${file}`;
-    faults.push({ path: `${name}: (whole)`, expected });
+    faults.push({ path: `${name}: (whole)`, expected: `valid YAML: ${messageOf(error).split('\n')[0]}` });
     return null;
   }
   const arena = arenaSchema.safeParse(parsed);
-  if (!arena.success) {
-    faults.push(...zodFaults(arena.error, name));
+  if (!arena.success) faults.push(...zodFaults(arena.error, name));
+  faults.push(...crossFaults(parsed, variables, name));
+  return arena.success ? arena.data : null;
+}
+
+/** The text of a file; null, and a fault, when it cannot be read. */
+function readText(file: string, faults: Fault[]): string | null {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    faults.push({ path: `${path.basename(file)}: (whole)`, expected: `a readable file at ${file}` });
     return null;
   }
-  faults.push(...crossFaults(arena.data, variables, name));
-  return arena.data;
 }
 
 /** What one field alone cannot show: ids that appear twice, keys that are named but not set. */
-function crossFaults(arena: Arena, variables: Record<string, string>, name: string): Fault[] {
+function crossFaults(parsed: unknown, variables: Record<string, string>, name: string): Fault[] {
   const seen = new Set<string>();
-  return arena.models.flatMap((model, index) => {
+  return arenaReferences.parse(parsed).models.flatMap((model, index) => {
     const faults: Fault[] = [];
-    if (seen.has(model.id))
+    if (model.id !== undefined && seen.has(model.id))
       faults.push({ path: `${name}: models.${index}.id`, expected: `an id of its own ("${model.id}" is taken)` });
-    seen.add(model.id);
+    if (model.id !== undefined) seen.add(model.id);
     const keyName = model.endpoint?.apiKeyEnv;
     if (keyName !== undefined && !variables[keyName]) {
       faults.push({

@@ -7,8 +7,13 @@ import type { Config } from './config.ts';
 import { CodedError, messageOf } from './errors.ts';
 import { redactUrl } from './telemetry/logger.ts';
 
-/** The run of a command that names none and finds none: the demo when servers are embedded, else the addresses' own database. */
-export const DEFAULT_RUN = 'main';
+/** The run that has the plain names on shared servers: the database of the address and the prefix as configured. */
+const MAIN_RUN = 'main';
+
+/** The run of a command that names none and finds none. */
+export function defaultRun(shared: boolean): string {
+  return shared ? MAIN_RUN : 'demo';
+}
 
 export type RunServers = {
   readonly databaseUrl: string;
@@ -21,7 +26,7 @@ export function sharedServers(
   config: Config & { servers: NonNullable<Config['servers']> },
   run: string,
 ): RunServers & { prefix: string } {
-  if (run === DEFAULT_RUN) return { ...config.servers, prefix: config.redisPrefix };
+  if (run === MAIN_RUN) return { ...config.servers, prefix: config.redisPrefix };
   const url = new URL(config.servers.databaseUrl);
   url.pathname = `${url.pathname.replace(/\/$/, '') || '/nof0'}_${run.replaceAll('-', '_')}`;
   return { ...config.servers, databaseUrl: url.toString(), prefix: `${config.redisPrefix}.${run}` };

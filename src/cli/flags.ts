@@ -25,6 +25,9 @@ export function parseCount(flag: string, text: string, min: number): number {
   return value;
 }
 
+/** An hour of market time a minute. */
+export const DEFAULT_SPEED = '60';
+
 /** `--speed`: market seconds a wall second, or `max`. */
 export function parseSpeed(text: string): number | 'max' {
   if (text === 'max') return 'max';
@@ -46,7 +49,7 @@ export function parseMarket(flags: MarketFlags): MarketSettings {
   }
   if (kind !== 'replay') throw badFlag('--market', 'synthetic or replay', kind);
   if (flags.data === undefined) throw badFlag('--market replay', '--data DIR, a folder of candle files', '(no --data)');
-  return { kind, dir: path.resolve(flags.data), speed: parseSpeed(flags.speed ?? '60') };
+  return { kind, dir: path.resolve(flags.data), speed: parseSpeed(flags.speed ?? DEFAULT_SPEED) };
 }
 
 /** `--from` and `--to`: a moment as ISO 8601 or Unix milliseconds; undefined when absent. */

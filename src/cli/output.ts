@@ -50,13 +50,11 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
   return view.toString();
 }
 
-/** One clear line (and a line a fault) for people; never a stack, unless the log level asks for it. */
+/** One clear line, and a line a fault, for people; never a stack. */
 export function printError(error: unknown): void {
   const coded = toCoded(error);
   note(`${pc.red('error')} ${pc.bold(coded.code)} ${coded.message}`);
   for (const fault of coded.faults) note(`  ${pc.bold(fault.path)}: expected ${fault.expected}`);
-  if (coded.code === 'NOF0_INTERNAL' && process.env.NOF0_LOG_LEVEL === 'debug' && error instanceof Error)
-    note(error.stack ?? '');
 }
 
 /** A value from a flag that is not what it must be. */

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { type Config, loadConfig } from '../config.ts';
 import { type EmbeddedServers, findServers, startServers } from '../embedded/servers.ts';
 import { openResources, type Resources } from '../resources.ts';
-import { DEFAULT_RUN, ensureDatabase, lastRun, type RunServers, runDir, sharedServers } from '../run.ts';
+import { defaultRun, ensureDatabase, lastRun, type RunServers, runDir, sharedServers } from '../run.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 
 export type CommonFlags = { readonly run?: string; readonly arena?: string };
@@ -25,8 +25,8 @@ export type Session = {
 };
 
 export type SessionOptions = {
-  /** Run to use when neither flag nor environment names one; absent: the one that is up, else the last one. */
-  readonly defaultRun?: string;
+  /** Run to use when neither flag nor environment names one; absent: the one that was brought up last. */
+  readonly defaultRun?: (shared: boolean) => string;
   /** Refuse to share servers that another process owns (`nof0 up` must own them). */
   readonly exclusive?: boolean;
   readonly onProgress?: (line: string) => void;
@@ -44,7 +44,7 @@ export async function openSession(flags: CommonFlags, options: SessionOptions = 
     ...(flags.run ? { run: flags.run } : {}),
   });
   const shared = config.servers !== null;
-  const run = config.run ?? options.defaultRun ?? lastRun(config) ?? (shared ? DEFAULT_RUN : 'demo');
+  const run = config.run ?? options.defaultRun?.(shared) ?? lastRun(config) ?? defaultRun(shared);
   const dir = runDir(config, run);
   mkdirSync(dir, { recursive: true });
   const { servers, prefix, embedded } = await serversOf(config, run, dir, options);

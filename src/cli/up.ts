@@ -4,9 +4,9 @@ import type { Command } from 'commander';
 import { pace } from '../config.ts';
 import { startHttp } from '../http/server.ts';
 import { openStories, type Resources } from '../resources.ts';
-import { DEFAULT_RUN, freshRun, rememberRun } from '../run.ts';
+import { defaultRun, freshRun, rememberRun } from '../run.ts';
 import { runCounts } from '../store/verify.ts';
-import { type MarketFlags, parseCount, parseMarket, parseMoment } from './flags.ts';
+import { DEFAULT_SPEED, type MarketFlags, parseCount, parseMarket, parseMoment, parseSpeed } from './flags.ts';
 import { note, print } from './output.ts';
 import type { ProcessRoles } from './processes.ts';
 import { openSession, type Session } from './session.ts';
@@ -59,7 +59,7 @@ async function up(flags: UpFlags, roles: ProcessRoles): Promise<void> {
   const fromMs = parseMoment('--from', flags.from);
   const toMs = parseMoment('--to', flags.to);
   const session = await openSession(flags, {
-    defaultRun: market?.kind === 'replay' ? freshRun('replay') : process.env.DATABASE_URL ? DEFAULT_RUN : 'demo',
+    defaultRun: (shared) => (market?.kind === 'replay' ? freshRun('replay') : defaultRun(shared)),
     exclusive: true,
     logToFile: true,
     onProgress: (line) => note(line),
@@ -73,7 +73,8 @@ async function up(flags: UpFlags, roles: ProcessRoles): Promise<void> {
       roles,
       concurrency: concurrency ?? session.config.concurrency,
       port,
-      speed: market?.kind === 'replay' ? market.speed : 'max',
+      // A replay that is continued by its name has its market already, and may still be given a speed.
+      speed: market?.kind === 'replay' ? market.speed : parseSpeed(flags.speed ?? DEFAULT_SPEED),
       startedAt,
     });
   } finally {

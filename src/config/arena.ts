@@ -46,16 +46,15 @@ const guardrails = z.strictObject({
   minStopDistance: fraction.default(0.0005),
 });
 
+const variableName = z.string().regex(/^[A-Z][A-Z0-9_]*$/, 'the name of an environment variable');
+
 const endpoint = z.strictObject({
   /** Base address of an OpenAI-compatible API, for instance http://127.0.0.1:11434/v1. */
   baseUrl: z.url(),
   /** Name of the model at that address. */
   model: z.string().min(1),
   /** Name of the environment variable that holds the key; the key itself never stands in a file. */
-  apiKeyEnv: z
-    .string()
-    .regex(/^[A-Z][A-Z0-9_]*$/, 'the name of an environment variable')
-    .optional(),
+  apiKeyEnv: variableName.optional(),
   temperature: z.number().min(0).max(2).optional(),
   maxCompletionTokens: z.int().positive().default(2000),
   timeout: duration(100).default(60_000),
@@ -85,6 +84,8 @@ const participant = z
   })
   .refine((model) => (model.strategy === undefined) !== (model.endpoint === undefined), {
     message: 'exactly one of "strategy" and "endpoint"',
+    // Also when other fields of the model are at fault: all faults are reported together.
+    when: ({ value }) => typeof value === 'object' && value !== null,
   });
 
 export const arenaSchema = z.strictObject({
@@ -111,6 +112,23 @@ export const arenaSchema = z.strictObject({
   guardrails: guardrails.prefault({}),
   models: z.array(participant).min(1),
 });
+
+/** What is checked across fields, read from a file that may be at fault elsewhere. */
+export const arenaReferences = z
+  .object({
+    models: z.array(
+      z
+        .object({
+          id: z.string().optional().catch(undefined),
+          endpoint: z
+            .object({ apiKeyEnv: variableName.optional().catch(undefined) })
+            .optional()
+            .catch(undefined),
+        })
+        .catch({}),
+    ),
+  })
+  .catch({ models: [] });
 
 export type Arena = z.infer<typeof arenaSchema>;
 export type Participant = Arena['models'][number];

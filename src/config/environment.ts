@@ -64,11 +64,15 @@ export const environmentFields = {
   NOF0_TTL_LOCK: z.coerce.number().int().min(1).default(5).describe('Seconds. Refresh locks.'),
 } satisfies Record<string, z.ZodType>;
 
+/** Also when single variables are at fault: all faults are reported together. */
+const always = () => true;
+
 export const environmentSchema = z
   .object(environmentFields)
   .refine((env) => (env.REDIS_QUEUE_URL === undefined) === (env.REDIS_CACHE_URL === undefined), {
     message: 'REDIS_QUEUE_URL and REDIS_CACHE_URL come together (or REDIS_URL alone)',
     path: ['REDIS_QUEUE_URL'],
+    when: always,
   })
   .refine(
     (env) => (env.DATABASE_URL === undefined) === (env.REDIS_URL === undefined && env.REDIS_QUEUE_URL === undefined),
@@ -76,6 +80,7 @@ export const environmentSchema = z
       message:
         'DATABASE_URL and REDIS_URL (or the two role addresses) come together: either everything is embedded or nothing',
       path: ['DATABASE_URL'],
+      when: always,
     },
   );
 

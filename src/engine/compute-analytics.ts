@@ -14,7 +14,7 @@ import type { EffectRow } from '../store/effects.ts';
 import { account } from '../store/equity.ts';
 import { marketAssets } from '../store/market.ts';
 import { modelIds } from '../store/models.ts';
-import { tradeFigures } from '../store/trades.ts';
+import { analyticsTrades } from '../store/trades.ts';
 import { committed, done, type Outcome, type Stories, skipped } from './context.ts';
 
 const NO_SIGNALS = { count: 0, confidences: [], leverages: [] };
@@ -45,19 +45,19 @@ async function computeOne(stories: Stories, modelId: string, nowMs: number): Pro
   // The version first: what is computed from later rows may be newer than it says, never older.
   const owner = await account(db, modelId);
   if (owner === null) return null;
-  const [trades, signalRows, times, minutes, conversation, assets] = await Promise.all([
-    tradeFigures(db, modelId),
+  const [trades, signalRows, times, conversation, assets] = await Promise.all([
+    analyticsTrades(db, modelId),
     signals(db, modelId),
     invocationTimes(db, modelId),
-    positionMinutes(db, modelId, nowMs),
     lastConversation(db, modelId),
     marketAssets(db, market.provider),
   ]);
+  const minutes = await positionMinutes(db, modelId, times[0] ?? nowMs, times.at(-1) ?? nowMs);
   const signalOf = (name: string) => signalRows.find((row) => row.signal === name) ?? NO_SIGNALS;
   const payload = computeAnalytics({
     modelId,
     updatedAtMs: nowMs,
-    trades: trades.map((trade) => ({ ...trade, entryEquityUsd: null, stopLoss: null, takeProfit: null })),
+    trades,
     signals: { long: signalOf('long'), short: signalOf('short'), hold: signalOf('hold'), close: signalOf('close') },
     invocationTsMs: times,
     symbolsCount: assets.length,

@@ -75,6 +75,8 @@ export async function ingestFills(
       };
     }),
   );
+  for (const { payload, kind } of effects)
+    if (kind === 'stream') stories.logger.info({ model: modelId, ...payload }, 'trade');
   await stories.drain(effects);
   return count;
 }

@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import { type AnalyticsPayload, computeAnalytics } from '../domain/analytics.ts';
 import type { Resources } from '../resources.ts';
 import { recentMessages } from '../store/conversations.ts';
-import { type DecisionSummary, listDecisions } from '../store/decisions.ts';
+import { type DecisionSummary, listDecisions } from '../store/decision-reads.ts';
 import { listModels, modelIds } from '../store/models.ts';
 import { assertModel, type DecisionCursor, type decisionsQuery, writeDecisionCursor } from './query.ts';
 

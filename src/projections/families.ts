@@ -3,7 +3,7 @@
 import { leaderboardRow, rank } from '../domain/leaderboard.ts';
 import { publishedPosition, publishedTrade } from '../domain/published.ts';
 import { analyticsPayloads } from '../store/analytics.ts';
-import { lastDecisions } from '../store/decisions.ts';
+import { lastDecisions } from '../store/decision-reads.ts';
 import { equityCurves, standings } from '../store/equity.ts';
 import { modelIds, traderStates } from '../store/models.ts';
 import { openPositions } from '../store/positions.ts';

@@ -33,15 +33,17 @@ export async function invocationTimes(db: Queryable, modelId: string): Promise<n
   return (rows[0]?.times ?? []).map(Number);
 }
 
-/** Minutes a model held longs and shorts, over all symbols, up to a moment. */
+/** Minutes a model held longs and shorts between two moments, over all symbols. */
 export async function positionMinutes(
   db: Queryable,
   modelId: string,
-  untilMs: number,
+  fromMs: number,
+  toMs: number,
 ): Promise<{ long: number; short: number }> {
   const rows = await db.query<{ side: string; minutes: number }>(
-    `SELECT side, sum(coalesce(exit_ts_ms, $2::bigint) - entry_ts_ms)::float8 / 60000 AS minutes FROM positions WHERE model_id = $1 GROUP BY side`,
-    [modelId, untilMs],
+    `SELECT side, sum(least(coalesce(exit_ts_ms, $3::bigint), $3::bigint) - greatest(entry_ts_ms, $2::bigint))::float8 / 60000 AS minutes
+     FROM positions WHERE model_id = $1 AND entry_ts_ms < $3::bigint AND coalesce(exit_ts_ms, $3::bigint) > $2::bigint GROUP BY side`,
+    [modelId, fromMs, toMs],
   );
   return {
     long: rows.find((row) => row.side === 'long')?.minutes ?? 0,

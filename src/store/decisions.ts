@@ -1,26 +1,15 @@
 /** Decision cycles and the lease under which one of them runs. Every step is a compare-and-set on the lease's epoch. */
 
 import type { Answer, DecisionContext } from '../domain/decision.ts';
-import type { Leg } from '../domain/ids.ts';
+import type { SizedOrder } from '../domain/sizing.ts';
 import { CodedError } from '../errors.ts';
 import type { Database, Queryable } from './database.ts';
 import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
-import type { PositionPlan } from './ledger.ts';
 
 export type CycleStep = 'started' | 'asking' | 'answered' | 'sending' | 'sent' | 'done';
 
 /** One order of a cycle, from plan to result. */
-export type OrderRecord = {
-  readonly cloid: string;
-  readonly leg: Leg;
-  readonly symbol: string;
-  readonly side: 'buy' | 'sell';
-  readonly size: number;
-  readonly kind: 'market' | 'stop' | 'target';
-  readonly triggerPrice: number | null;
-  readonly reduceOnly: boolean;
-  readonly leverage: number;
-  readonly plan: PositionPlan | null;
+export type OrderRecord = SizedOrder & {
   readonly status: 'planned' | 'filled' | 'resting' | 'rejected' | 'canceled';
   readonly oid: number | null;
   readonly filledSize: number;
@@ -249,45 +238,4 @@ export async function ordersOfSlots(tx: Queryable, modelId: string, slots: reado
     [modelId, slots],
   );
   return rows.flatMap((row) => row.orders?.legs ?? []);
-}
-
-export type DecisionSummary = {
-  readonly modelId: string;
-  readonly slotMs: number;
-  readonly cycleNumber: number;
-  readonly step: CycleStep;
-  readonly success: boolean;
-  readonly decisions: readonly { symbol: string; action: string; confidence: number }[] | null;
-  readonly rejected: readonly Rejection[] | null;
-  readonly orders: CycleOrders | null;
-  readonly cotTrace: string | null;
-  readonly promptDigest: string | null;
-  readonly errorCode: string | null;
-  readonly errorMessage: string | null;
-  readonly executedAtMs: number | null;
-};
-
-const SUMMARY_COLUMNS = `model_id AS "modelId", slot_ms AS "slotMs", cycle_number AS "cycleNumber", step, success, decisions, rejected, orders, cot_trace AS "cotTrace",
-  prompt_digest AS "promptDigest", error_code AS "errorCode", error_message AS "errorMessage", (extract(epoch FROM executed_at) * 1000)::bigint AS "executedAtMs"`;
-
-/** The newest finished cycle of each model. */
-export function lastDecisions(db: Queryable, modelIds: readonly string[]): Promise<DecisionSummary[]> {
-  return db.query<DecisionSummary>(
-    `SELECT d.* FROM unnest($1::text[]) AS m(id)
-     CROSS JOIN LATERAL (SELECT ${SUMMARY_COLUMNS} FROM decision_cycles WHERE model_id = m.id AND step = 'done' ORDER BY slot_ms DESC LIMIT 1) d`,
-    [modelIds],
-  );
-}
-
-/** Finished cycles, newest first, of one model or of all, before a slot. */
-export function listDecisions(
-  db: Queryable,
-  filter: { modelId?: string | undefined; beforeSlotMs?: number | undefined; limit: number },
-): Promise<DecisionSummary[]> {
-  return db.query<DecisionSummary>(
-    `SELECT ${SUMMARY_COLUMNS} FROM decision_cycles
-     WHERE step = 'done' AND ($1::text IS NULL OR model_id = $1) AND ($2::bigint IS NULL OR slot_ms < $2)
-     ORDER BY slot_ms DESC, model_id LIMIT $3`,
-    [filter.modelId ?? null, filter.beforeSlotMs ?? null, filter.limit],
-  );
 }

@@ -1,5 +1,6 @@
 /** Accounts and their equity over time. */
 
+import type { Standing } from '../domain/leaderboard.ts';
 import type { Queryable } from './database.ts';
 
 /** An account with the sums of its fills, USD; see the equity rule in `domain/ledger`. */
@@ -168,18 +169,6 @@ export function equityCurves(db: Queryable, modelIds: readonly string[]): Promis
     [modelIds],
   );
 }
-
-export type Standing = {
-  readonly modelId: string;
-  readonly initialEquityUsd: number;
-  readonly equityUsd: number;
-  readonly sharpe: number;
-  readonly numTrades: number;
-  readonly numWins: number;
-  readonly numLosses: number;
-  readonly winDollars: number;
-  readonly loseDollars: number;
-};
 
 /** Figures of the leaderboard from the base tables (the view is refreshed on a schedule, never on a trade's path). */
 export function standings(db: Queryable): Promise<Standing[]> {

@@ -1,5 +1,6 @@
 /** Trades: reads. They are written by the ledger alone. */
 
+import type { AnalyticsTrade } from '../domain/analytics-input.ts';
 import type { StoredTrade } from '../domain/published.ts';
 import type { Queryable } from './database.ts';
 
@@ -60,26 +61,18 @@ export function listTrades(db: Queryable, filter: TradeFilter): Promise<StoredTr
   );
 }
 
-/** What the analytics of a model are computed from: every trade that stands, oldest first. */
-export type TradeFigures = {
-  readonly id: string;
-  readonly side: 'long' | 'short';
-  readonly quantity: number;
-  readonly entryPrice: number;
-  readonly entryTsMs: number;
-  readonly exitTsMs: number;
-  readonly netPnl: number;
-  readonly grossPnl: number;
-  readonly feeUsd: number;
-  readonly leverage: number | null;
-  readonly confidence: number | null;
-};
-
-export function tradeFigures(db: Queryable, modelId: string): Promise<TradeFigures[]> {
-  return db.query<TradeFigures>(
-    `SELECT id, side, quantity, entry_price AS "entryPrice", entry_ts_ms AS "entryTsMs", exit_ts_ms AS "exitTsMs", realized_net_pnl AS "netPnl",
-            realized_gross_pnl AS "grossPnl", total_commission_dollars AS "feeUsd", leverage, confidence
-     FROM trades WHERE model_id = $1 AND voided_at IS NULL ORDER BY exit_ts_ms, id`,
+/** What the analytics of a model are computed from: every trade that stands, with the equity it was entered at, oldest first. */
+export function analyticsTrades(db: Queryable, modelId: string): Promise<AnalyticsTrade[]> {
+  return db.query<AnalyticsTrade>(
+    `SELECT t.id, t.side, t.quantity, t.entry_price AS "entryPrice", t.entry_ts_ms AS "entryTsMs", t.exit_ts_ms AS "exitTsMs", t.realized_net_pnl AS "netPnl",
+            t.realized_gross_pnl AS "grossPnl", t.total_commission_dollars AS "feeUsd", t.leverage, (t.exit_plan->>'stop_loss')::float8 AS "stopLoss",
+            (t.exit_plan->>'profit_target')::float8 AS "takeProfit", coalesce(e.equity_usd, a.initial_equity_usd) AS "entryEquityUsd"
+     FROM trades t
+     LEFT JOIN accounts a ON a.model_id = t.model_id
+     LEFT JOIN LATERAL (
+       SELECT equity_usd FROM account_equity_snapshots WHERE model_id = t.model_id AND ts_ms <= t.entry_ts_ms ORDER BY ts_ms DESC LIMIT 1
+     ) e ON TRUE
+     WHERE t.model_id = $1 AND t.voided_at IS NULL ORDER BY t.exit_ts_ms, t.id`,
     [modelId],
   );
 }

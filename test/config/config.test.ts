@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Config, loadConfig, pace } from '../../src/config.ts';
 import { CodedError, type Fault } from '../../src/errors.ts';
 import { createLogger, redactUrl } from '../../src/telemetry/logger.ts';
@@ -315,14 +315,18 @@ describe('faults', () => {
 });
 
 describe('secrets in the log', () => {
-  const logged = (write: (logger: ReturnType<typeof createLogger>) => void): string => {
+  async function logged(write: (logger: ReturnType<typeof createLogger>) => void): Promise<string> {
     const file = path.join(dir, 'out.log');
     const logger = createLogger({ level: 'info', format: 'json' }, {}, file);
-    return new Promise<string>((resolve, reject) => {
-      write(logger);
-      logger.flush((error) => (error ? reject(error) : resolve(readFileSync(file, 'utf8'))));
-    }) as unknown as string;
-  };
+    write(logger);
+    // The file is opened in the background; what was written is in it once its last line is.
+    return vi.waitFor(() => {
+      logger.flush();
+      const text = readFileSync(file, 'utf8');
+      expect(text).toContain('the end');
+      return text;
+    });
+  }
 
   it.each([
     ['postgres://user:hunter2@db:5432/nof0', 'postgres://user:***@db:5432/nof0'],
@@ -339,9 +343,10 @@ describe('secrets in the log', () => {
       logger.info({ apiKey: 'hunter2', endpoint: { apiKey: 'hunter2' }, a: { b: { token: 'hunter2' } } }, 'fields');
       logger.info('connecting to postgres://user:hunter2@db/nof0');
       logger.info({ password: 'hunter2', authorization: 'hunter2', secret: 'hunter2', privateKey: 'hunter2' });
+      logger.info('the end');
     });
     expect(text).not.toContain('hunter2');
     expect(text).toContain('postgres://user:***@db/nof0');
-    expect(text.trim().split('\n')).toHaveLength(3);
+    expect(text.trim().split('\n')).toHaveLength(4);
   });
 });

@@ -6,7 +6,8 @@ import { registerModels } from '../../src/store/models.ts';
 export const INCEPTION_MS = 1_760_738_400_000;
 export const HOUR_MS = 3_600_000;
 export const MODELS = ['deepseek-chat-v3.1', 'qwen3-max'] as const;
-export const TRADES_OF_EACH = 12;
+/** More than the recent lists hold. */
+export const TRADES_OF_EACH = 130;
 
 /** Writes the arena into a run. */
 export async function seed({ db }: Resources): Promise<void> {

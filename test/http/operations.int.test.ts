@@ -170,6 +170,12 @@ describe('outages', () => {
     cut.clear();
     // Whoever comes next needs all of them; that they come back by themselves is part of the promise.
     await expect.poll(async () => (await readyz()).status, { timeout: 10_000 }).toBe('ready');
+    const counted = () =>
+      resources.queues.depths().then(
+        () => true,
+        () => false,
+      );
+    await expect.poll(counted, { timeout: 10_000 }).toBe(true);
   });
 
   it('nothing is missing', async () => {

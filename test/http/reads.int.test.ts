@@ -19,13 +19,7 @@ beforeAll(async () => {
 
 afterAll(() => arena?.close());
 
-/** The answer to a path, checked against its shape. */
-async function get<T extends z.ZodType>(path: string, shape: T): Promise<z.infer<T>> {
-  const response = await api.request(path);
-  expect(response.status, path).toBe(200);
-  expect(response.headers.get('content-type')).toContain('application/json');
-  return shape.parse(await response.json());
-}
+const get = <T extends z.ZodType>(path: string, shape: T) => shapes.getAnswer(api, path, shape);
 
 async function failure(path: string, status: number): Promise<z.infer<typeof shapes.failure>['error']> {
   const response = await api.request(path);
@@ -121,75 +115,6 @@ describe('answers', () => {
   });
 });
 
-describe('trades', () => {
-  it('come newest first with all fields and times in seconds', async () => {
-    const { trades } = await get('/api/trades', shapes.trades);
-    expect(trades).toHaveLength(2 * TRADES_OF_EACH);
-    const times = trades.map((trade) => trade.exit_time);
-    expect(times).toEqual([...times].sort((a, b) => b - a));
-    expect(times[0]).toBe((INCEPTION_MS + 4 * 1001) / 1000);
-  });
-
-  it('are filtered by model, symbol and time', async () => {
-    const ofModel = await get(`/api/trades?model_id=${SECOND}`, shapes.trades);
-    expect(ofModel.trades).toHaveLength(TRADES_OF_EACH);
-    const ofSymbol = await get(`/api/trades?model_id=${SECOND}&symbol=ETH`, shapes.trades);
-    expect(ofSymbol.trades.every((trade) => trade.symbol === 'ETH' && trade.model_id === SECOND)).toBe(true);
-    const since = (INCEPTION_MS + 3 * 1001) / 1000;
-    const late = await get(`/api/trades?since=${since}`, shapes.trades);
-    expect(late.trades.length).toBe(8);
-    expect(Math.min(...late.trades.map((trade) => trade.exit_time))).toBe(since);
-  });
-
-  it.each([
-    ['', 1],
-    ['', 5],
-    ['', 7],
-    ['symbol=BTC&', 5],
-    [`model_id=${FIRST}&`, 4],
-    ['since=0&', 3],
-  ])('come page by page without loss or repetition (%s%i a page)', async (filter, limit) => {
-    const whole = await get(`/api/trades?${filter}limit=1000`, shapes.trades);
-    const seen: string[] = [];
-    let cursor: string | undefined;
-    do {
-      const page = await get(`/api/trades?${filter}limit=${limit}&cursor=${cursor ?? ''}`, shapes.trades);
-      expect(page.trades.length).toBeLessThanOrEqual(limit);
-      seen.push(...page.trades.map((trade) => trade.id));
-      cursor = page.nextCursor;
-    } while (cursor !== undefined);
-    expect(seen).toEqual(whole.trades.map((trade) => trade.id));
-  });
-});
-
-describe('decisions', () => {
-  it('come newest first and keep signed requests to themselves', async () => {
-    const { decisions } = await get(`/api/decisions?model_id=${FIRST}`, shapes.decisions);
-    expect(decisions.map((row) => row.cycle_number)).toEqual([5, 4, 3, 2, 1]);
-    expect(JSON.stringify(decisions)).not.toContain('signed');
-  });
-
-  it('before a slot are older than it', async () => {
-    const slot = INCEPTION_MS + 3 * 60_000;
-    const { decisions } = await get(`/api/decisions?before=${slot}`, shapes.decisions);
-    expect(decisions.map((row) => row.cycle_number)).toEqual([2, 2, 1, 1]);
-  });
-
-  it('come page by page without loss or repetition, also inside a slot', async () => {
-    const seen: string[] = [];
-    let before: string | undefined = '';
-    while (before !== undefined) {
-      const page: z.infer<typeof shapes.decisions> = await get(
-        `/api/decisions?limit=3&before=${before}`,
-        shapes.decisions,
-      );
-      seen.push(...page.decisions.map((row) => `${row.cycle_number} ${row.model_id}`));
-      before = page.nextBefore;
-    }
-    expect(seen).toEqual([5, 4, 3, 2, 1].flatMap((cycle) => MODELS.map((id) => `${cycle} ${id}`)));
-  });
-});
-
 describe('caching', () => {
   it.each(['/api/crypto-prices', '/api/trades', '/api/leaderboard', '/api/analytics', '/api/positions'])(
     '%s carries a tag that is answered with 304 while nothing changes',
@@ -254,7 +179,7 @@ describe('errors', () => {
 
   it('unknown and empty parameters are ignored', async () => {
     const { trades } = await get('/api/trades?colour=blue&limit=&model_id=', shapes.trades);
-    expect(trades).toHaveLength(2 * TRADES_OF_EACH);
+    expect(trades).toHaveLength(100);
   });
 
   it('an unknown address and a wrong method are 404 with a code', async () => {

@@ -1,5 +1,7 @@
 /** Shapes of the public API, strict: a field too many is a fault like a field too few. */
 
+import type { Hono } from 'hono';
+import { expect } from 'vitest';
 import { z } from 'zod';
 import type { PublishedTrade } from '../../src/domain/published.ts';
 
@@ -166,3 +168,11 @@ export const failure = z.strictObject({
     faults: z.array(z.strictObject({ path: z.string(), expected: z.string() })).optional(),
   }),
 });
+
+/** The answer to a path, checked against its shape. */
+export async function getAnswer<T extends z.ZodType>(api: Hono, path: string, shape: T): Promise<z.infer<T>> {
+  const response = await api.request(path);
+  expect(response.status, path).toBe(200);
+  expect(response.headers.get('content-type')).toContain('application/json');
+  return shape.parse(await response.json());
+}

@@ -67,6 +67,22 @@ export async function sendOrders(
 ): Promise<CycleOrders> {
   if (orders.request === null) return orders;
   const results = await stories.exchange.send({ account, ...orders.request }, nowMs, signal);
+  for (const [index, { status, error, avgPrice }] of results.entries()) {
+    const leg = orders.legs[index];
+    stories.logger.info(
+      {
+        model: account,
+        symbol: leg?.symbol,
+        leg: leg?.leg,
+        side: leg?.side,
+        size: leg?.size,
+        status,
+        price: avgPrice,
+        ...(error ? { error } : {}),
+      },
+      'order',
+    );
+  }
   const byCloid = new Map(results.map((result) => [result.cloid, result]));
   return { request: orders.request, legs: orders.legs.map((leg) => ({ ...leg, ...byCloid.get(leg.cloid) })) };
 }

@@ -1,0 +1,45 @@
+/** Finished decision cycles, as they are shown. */
+
+import type { Queryable } from './database.ts';
+import type { CycleOrders, CycleStep, Rejection } from './decisions.ts';
+
+export type DecisionSummary = {
+  readonly modelId: string;
+  readonly slotMs: number;
+  readonly cycleNumber: number;
+  readonly step: CycleStep;
+  readonly success: boolean;
+  readonly decisions: readonly { symbol: string; action: string; confidence: number }[] | null;
+  readonly rejected: readonly Rejection[] | null;
+  readonly orders: CycleOrders | null;
+  readonly cotTrace: string | null;
+  readonly promptDigest: string | null;
+  readonly errorCode: string | null;
+  readonly errorMessage: string | null;
+  readonly executedAtMs: number | null;
+};
+
+const SUMMARY_COLUMNS = `model_id AS "modelId", slot_ms AS "slotMs", cycle_number AS "cycleNumber", step, success, decisions, rejected, orders, cot_trace AS "cotTrace",
+  prompt_digest AS "promptDigest", error_code AS "errorCode", error_message AS "errorMessage", (extract(epoch FROM executed_at) * 1000)::bigint AS "executedAtMs"`;
+
+/** The newest finished cycle of each model. */
+export function lastDecisions(db: Queryable, modelIds: readonly string[]): Promise<DecisionSummary[]> {
+  return db.query<DecisionSummary>(
+    `SELECT d.* FROM unnest($1::text[]) AS m(id)
+     CROSS JOIN LATERAL (SELECT ${SUMMARY_COLUMNS} FROM decision_cycles WHERE model_id = m.id AND step = 'done' ORDER BY slot_ms DESC LIMIT 1) d`,
+    [modelIds],
+  );
+}
+
+/** Finished cycles, newest first, of one model or of all, before a slot. */
+export function listDecisions(
+  db: Queryable,
+  filter: { modelId?: string | undefined; beforeSlotMs?: number | undefined; limit: number },
+): Promise<DecisionSummary[]> {
+  return db.query<DecisionSummary>(
+    `SELECT ${SUMMARY_COLUMNS} FROM decision_cycles
+     WHERE step = 'done' AND ($1::text IS NULL OR model_id = $1) AND ($2::bigint IS NULL OR slot_ms < $2)
+     ORDER BY slot_ms DESC, model_id LIMIT $3`,
+    [filter.modelId ?? null, filter.beforeSlotMs ?? null, filter.limit],
+  );
+}
