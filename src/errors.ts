@@ -97,6 +97,8 @@ export const ERROR_CATALOGUE = {
     retryable: false,
     status: 500,
   },
+  NOF0_ROUTE_UNKNOWN: { meaning: 'There is nothing at this address.', retryable: false, status: 404 },
+  NOF0_FORBIDDEN: { meaning: 'This may not be done from here.', retryable: false, status: 403 },
   NOF0_INTERNAL: {
     meaning: 'Something unexpected happened; this is a fault of the platform.',
     retryable: true,
@@ -155,6 +157,7 @@ const OUTAGE_CODES = new Set([
   'EPIPE',
   'ETIMEDOUT',
   'ENOTFOUND',
+  '53300',
   '57P01',
   '57P02',
   '57P03',

@@ -24,13 +24,14 @@ const STALLED_CHECK_MS = 3000;
 const MAX_STALLS = 25;
 const TOO_NEW_SNOOZE_MS = 30_000;
 
+/** Starts working on a queue. `contract` is the name's own; a test may pass a copy with shorter times. */
 export function startWorker<Name extends JobName>(
   resources: Resources,
   name: Name,
   handler: Handler<Name>,
   concurrency: number,
+  contract: JobContract = contractOf(name),
 ): Worker {
-  const contract = contractOf(name);
   const pipeline = new Pipeline(
     resources,
     contract,
@@ -89,9 +90,11 @@ class Pipeline {
     const attempt = job.attemptsMade + 1;
     let outcome: Outcome | CodedError;
     let payload: { v: number } | null = null;
+    let covers = 0;
     try {
       payload = parsePayload(this.#contract, job.data);
-      outcome = await this.#attempt(payload, cancelled, attempt, startedAt);
+      covers = await this.#covers(payload);
+      outcome = await this.#attempt(payload, covers, cancelled, attempt, startedAt);
     } catch (error) {
       outcome = this.#failure(error, cancelled);
     }
@@ -101,18 +104,29 @@ class Pipeline {
       await job.moveToDelayed(Date.now() + outcome.ms, token);
       throw new DelayedError();
     }
-    throw await this.#giveUpOrRetry(payload, outcome, attempt);
+    if (outcome.retryable && attempt < this.#contract.attempts) throw outcome;
+    await this.#giveUp(job, payload, covers);
+    throw new UnrecoverableError(`${outcome.code}: ${outcome.message}`);
   }
 
-  async #attempt(payload: { v: number }, cancelled: AbortSignal, attempt: number, startedAt: Date): Promise<Outcome> {
+  /** Newest request that a run beginning now covers: one that comes later gets a run of its own. */
+  async #covers(payload: { v: number }): Promise<number> {
+    if (this.#contract.runs === 'each') return Number.MAX_SAFE_INTEGER;
+    return newestEnqueue(this.#resources.db, this.#contract.identity(payload));
+  }
+
+  async #attempt(
+    payload: { v: number },
+    covers: number,
+    cancelled: AbortSignal,
+    attempt: number,
+    startedAt: Date,
+  ): Promise<Outcome> {
     const { db, metrics, logger } = this.#resources;
     const contract = this.#contract;
     const slotMs = contract.slotOf(payload);
     if (slotMs !== null)
       metrics.slotLag.observe({ job: contract.name }, Math.max(0, startedAt.getTime() - slotMs) / 1000);
-    const target = contract.identity(payload);
-    // What was asked for before this moment is covered by this run; a request that comes later gets its own.
-    const covers = contract.runs === 'latest' ? await newestEnqueue(db, target) : Number.MAX_SAFE_INTEGER;
     const timeout = AbortSignal.timeout(contract.timeoutMs);
     const signal = AbortSignal.any([cancelled, timeout]);
     const outcome = await aborted(signal, this.#handler(payload, { signal, logger, attempt }), () =>
@@ -120,7 +134,7 @@ class Pipeline {
         ? new CodedError('NOF0_JOB_TIMEOUT', `${contract.name} took longer than ${contract.timeoutMs} ms`)
         : new CodedError('NOF0_JOB_ABORTED', `${contract.name} was aborted`),
     );
-    if (outcome.kind !== 'snoozed') await acknowledgeEnqueue(db, target, covers);
+    if (outcome.kind !== 'snoozed') await acknowledgeEnqueue(db, contract.identity(payload), covers);
     return outcome;
   }
 
@@ -132,17 +146,17 @@ class Pipeline {
     return coded.retryable && typeof retryAfterMs === 'number' ? snoozed(retryAfterMs, coded.message) : coded;
   }
 
-  /** The error BullMQ sees. A job that ends here is done as far as the outbox goes: it waits among the failed for people. */
-  async #giveUpOrRetry(payload: { v: number } | null, error: CodedError, attempt: number): Promise<Error> {
-    const over = !error.retryable || attempt >= this.#contract.attempts;
-    if (!over) return error;
-    if (payload !== null) {
-      // Without Postgres the effect stays, and the relay brings the job back when there is a database again.
-      await acknowledgeEnqueue(this.#resources.db, this.#contract.identity(payload), Number.MAX_SAFE_INTEGER).catch(
-        () => this.#resources.metrics.swallowed.inc({ reason: 'acknowledge_failed_job' }),
-      );
-    }
-    return new UnrecoverableError(`${error.code}: ${error.message}`);
+  /** A job that fails for good is done as far as the outbox goes: it waits among the failed for people. */
+  async #giveUp(job: Job, payload: { v: number } | null, covers: number): Promise<void> {
+    // A payload that cannot be read has no identity of its own; the queue knows the one it came under.
+    const [target, uptoId] =
+      payload === null
+        ? [job.deduplicationId ?? job.id ?? '', Number.MAX_SAFE_INTEGER]
+        : [this.#contract.identity(payload), covers];
+    // Without Postgres the effect stays, and the relay brings the job back when there is a database again.
+    await acknowledgeEnqueue(this.#resources.db, target, uptoId).catch(() =>
+      this.#resources.metrics.swallowed.inc({ reason: 'acknowledge_failed_job' }),
+    );
   }
 
   #report(

@@ -36,7 +36,7 @@ const fromThisMachine: MiddlewareHandler = async (c, next) => {
   const isOurs = isLoopback(hostname(`http://${host}`)) && (origin === undefined || sameHost(origin, host));
   if (isOurs) return next();
   const message = 'the dashboard answers only requests of this machine to itself; open it by its loopback address';
-  return fail(c, { code: 'NOF0_INPUT_INVALID', message }, 403);
+  return fail(c, { code: 'NOF0_FORBIDDEN', message }, 403);
 };
 
 function hostname(url: string): string {

@@ -41,5 +41,5 @@ function publicMessage(error: CodedError, requestId: string): string {
 export const unknownRoute: NotFoundHandler = (c) => {
   const asked = `${c.req.method} ${c.req.path}`.slice(0, 200);
   const message = `there is nothing at ${asked}; / lists the addresses`;
-  return fail(c, { code: 'NOF0_INPUT_INVALID', message, faults: [{ path: 'path', expected: 'a known address' }] }, 404);
+  return fail(c, { code: 'NOF0_ROUTE_UNKNOWN', message, faults: [{ path: 'path', expected: 'a known address' }] }, 404);
 };

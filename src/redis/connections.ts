@@ -67,17 +67,6 @@ export function workerConnection(url: string): RedisOptions {
   };
 }
 
-/** Options for BullMQ's producers: they must fail fast, the outbox tries again. */
-export function producerConnection(url: string): RedisOptions {
-  return {
-    ...urlOptions(url),
-    maxRetriesPerRequest: 1,
-    enableOfflineQueue: false,
-    connectTimeout: 3000,
-    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 5), 1000),
-  };
-}
-
 function urlOptions(text: string): RedisOptions {
   const url = new URL(text);
   const database = url.pathname.slice(1);

@@ -3,7 +3,8 @@
 import { type JobsOptions, Queue } from 'bullmq';
 import type { JobContract } from '../jobs/contract.ts';
 import { contractOf, JOB_NAMES } from '../jobs/registry.ts';
-import { producerConnection } from './connections.ts';
+import { CodedError, messageOf } from '../errors.ts';
+import { openRedis, type ScriptedRedis } from './connections.ts';
 
 export type Enqueue = {
   readonly job: string;
@@ -17,12 +18,13 @@ export type Enqueue = {
 export const BACKOFF = 'capped-jitter';
 
 export class JobQueues {
+  readonly #client: ScriptedRedis;
   readonly #queues: ReadonlyMap<string, Queue>;
 
   constructor(url: string, prefix: string, onError: (error: Error) => void) {
-    this.#queues = new Map(
-      JOB_NAMES.map((name) => [name, new Queue(name, { connection: producerConnection(url), prefix })]),
-    );
+    // One client for all: given options, each queue would make its own, which on a dead server never lets the process end.
+    this.#client = openRedis(url, 'nof0-queues', onError);
+    this.#queues = new Map(JOB_NAMES.map((name) => [name, new Queue(name, { connection: this.#client, prefix })]));
     for (const queue of this.#queues.values()) queue.on('error', onError);
   }
 
@@ -36,18 +38,15 @@ export class JobQueues {
     await Promise.all(this.all().map((queue) => queue.waitUntilReady()));
   }
 
-  /** Adds jobs. Adding one that is there already changes nothing. Throws when the queue Redis is gone. */
+  /** Adds jobs. Adding one that is there already changes nothing. Throws NOF0_QUEUE_UNAVAILABLE when the queue Redis is gone. */
   async add(entries: readonly Enqueue[]): Promise<void> {
-    for (const entry of entries.filter(({ again }) => again)) await this.#forgetEnded(entry);
-    const names = [...new Set(entries.map((entry) => entry.job))];
-    await Promise.all(
-      names.map((name) => {
-        const own = entries.filter((entry) => entry.job === name);
-        return this.#queue(name).addBulk(
-          own.map((entry) => ({ name, data: entry.data, opts: jobOptions(contractOf(name), entry.identity) })),
-        );
-      }),
-    );
+    try {
+      for (const entry of entries.filter(({ again }) => again)) await this.#forgetEnded(entry);
+      const names = [...new Set(entries.map((entry) => entry.job))];
+      await Promise.all(names.map((name) => this.#addBulk(name, entries.filter((entry) => entry.job === name))));
+    } catch (error) {
+      throw new CodedError('NOF0_QUEUE_UNAVAILABLE', `adding jobs: ${messageOf(error)}`, { cause: error });
+    }
   }
 
   /** Jobs of every queue by state. */
@@ -62,6 +61,12 @@ export class JobQueues {
 
   async close(): Promise<void> {
     await Promise.all(this.all().map((queue) => queue.close()));
+    this.#client.disconnect();
+  }
+
+  async #addBulk(name: string, entries: readonly Enqueue[]): Promise<void> {
+    const contract = contractOf(name);
+    await this.#queue(name).addBulk(entries.map((entry) => ({ name, data: entry.data, opts: jobOptions(contract, entry.identity) })));
   }
 
   #queue(name: string): Queue {

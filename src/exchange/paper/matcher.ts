@@ -86,8 +86,8 @@ function fresh(event: books.MarketEvent, times: ReadonlyMap<string, number>): bo
 function touch(order: books.PaperOrderRow, event: books.MarketEvent): number | null {
   if (order.status !== 'resting' || order.symbol !== event.symbol || order.tpsl === null || order.triggerPrice === null)
     return null;
-  // Only ticks that came after the placement may fill it.
-  if (event.seq <= order.placedSeq) return null;
+  // Only ticks that came after the placement may fill it: learnt after it, and not from a moment before it.
+  if (event.seq <= order.placedSeq || event.tsMs < order.tsMs) return null;
   return triggered({ side: order.side, tpsl: order.tpsl, triggerPrice: order.triggerPrice }, event.price);
 }
 
