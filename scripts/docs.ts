@@ -9,9 +9,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { type Config, pace } from '../src/config.ts';
 import { arenaSchema } from '../src/config/arena.ts';
 import { environmentFields } from '../src/config/environment.ts';
+import { type Config, pace } from '../src/config.ts';
 import { KEY_FAMILIES } from '../src/domain/published-keys.ts';
 import { parseDuration } from '../src/domain/time.ts';
 import { schedulesOf } from '../src/engine/slots.ts';
@@ -255,7 +255,11 @@ function shown(value: unknown, doc: FieldDoc): string {
 }
 
 function durationText(ms: number): string {
-  for (const [unit, size] of [['h', 3_600_000], ['m', 60_000], ['s', 1000]] as const)
+  for (const [unit, size] of [
+    ['h', 3_600_000],
+    ['m', 60_000],
+    ['s', 1000],
+  ] as const)
     if (ms % size === 0) return `${ms / size}${unit}`;
   return `${ms}ms`;
 }
@@ -330,9 +334,8 @@ function keyTable(): string {
       if (pattern.split('{}').length - 1 !== ids.length) throw new Error(`${family}: ids do not fit ${pattern}`);
       let next = 0;
       const key = `<prefix>:${pattern.replace(/\{\}/g, () => `{${ids[next++]}}`)}`;
-      const seconds = environmentFields[`NOF0_TTL_${ttl.toUpperCase()}` as keyof typeof environmentFields].parse(
-        undefined,
-      );
+      const seconds =
+        environmentFields[`NOF0_TTL_${ttl.toUpperCase()}` as keyof typeof environmentFields].parse(undefined);
       return [family, code(key), type, `${ttl}, ${seconds} s`, locked ? 'yes' : 'no', writer(family), value];
     }),
   );
@@ -350,7 +353,16 @@ const SAMPLE = { provider: 'synthetic', modelId: 'my-model', slotMs: 1_753_185_6
 
 function jobTable(): string {
   return table(
-    ['job', 'runs', 'attempts', 'backoff', 'timeout', 'at a time, a process', 'kept: completed / failed', 'what it does'],
+    [
+      'job',
+      'runs',
+      'attempts',
+      'backoff',
+      'timeout',
+      'at a time, a process',
+      'kept: completed / failed',
+      'what it does',
+    ],
     CONTRACTS.map((job) => [
       code(job.name),
       job.runs,
@@ -384,9 +396,16 @@ function payloadTables(): string {
     return [
       `### ${job.name}`,
       table(['field', 'allowed', 'default'], rows),
-      `Payload version ${job.version}. Identity: ${[...new Set(identities)].join(', without a slot ')}.`,
+      `Payload version ${job.version}. Identity: ${[...new Set(identities)].join(', without a slot ')}.${overlap(job, own)}`,
     ].join('\n\n');
   }).join('\n\n');
+}
+
+/** The key whose runs do not overlap, of a sample payload. */
+function overlap(job: JobContract, payload: object): string {
+  const parsed = job.payload.safeParse(payload);
+  const key = parsed.success ? job.exclusive?.(parsed.data) : undefined;
+  return key === undefined ? '' : ` Never overlapping: ${code(key)}.`;
 }
 
 function scheduleTable(): string {

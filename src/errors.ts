@@ -41,6 +41,17 @@ export const ERROR_CATALOGUE = {
     retryable: true,
     status: 503,
   },
+  NOF0_JOB_CANCELLED: { meaning: 'A person cancelled the job.', retryable: false, status: 409 },
+  NOF0_JOB_POISON: {
+    meaning: 'A job killed its process too often and is not tried again.',
+    retryable: false,
+    status: 500,
+  },
+  NOF0_JOB_LOCK_LOST: {
+    meaning: 'The lock of a job was lost: another worker has it now.',
+    retryable: true,
+    status: 409,
+  },
   NOF0_MODEL_UNKNOWN: { meaning: 'No model with this id takes part in the arena.', retryable: false, status: 404 },
   NOF0_SYMBOL_UNKNOWN: { meaning: 'No instrument with this symbol is traded here.', retryable: false, status: 404 },
   NOF0_DATABASE_UNAVAILABLE: { meaning: 'Postgres cannot be reached.', retryable: true, status: 503 },

@@ -19,10 +19,10 @@ import { Publisher } from './projections/publisher.ts';
 import { TradeStream } from './projections/trade-stream.ts';
 import { connectRedis, openRedis, type ScriptedRedis } from './redis/connections.ts';
 import { KeyRegistry } from './redis/keys.ts';
-import { JobQueues } from './redis/queues.ts';
+import { type Enqueue, JobQueues } from './redis/queues.ts';
 import { Batcher } from './store/batcher.ts';
 import { Database } from './store/database.ts';
-import type { EffectRow } from './store/effects.ts';
+import type { EffectRow, EnqueueEffect } from './store/effects.ts';
 import { RunHistory } from './store/job-runs.ts';
 import { Outbox } from './store/outbox.ts';
 import { type RunRow, readRun } from './store/runs.ts';
@@ -195,9 +195,15 @@ function registerEffects(outbox: Outbox, doors: EffectDoors): void {
   outbox.register('stream', (rows) => doors.stream.publish(rows));
 }
 
-function toEnqueue(row: EffectRow) {
-  const { job, data } = row.payload as { job: string; data: { v: number } };
-  return { job: contractOf(job).name, data, identity: row.target, again: row.attempts > 0 };
+function toEnqueue(row: EffectRow): Enqueue {
+  const { job, data, again, delayMs } = row.payload as EnqueueEffect['payload'];
+  return {
+    job: contractOf(job).name,
+    data: data as { v: number },
+    identity: row.target,
+    again: again === true || row.attempts > 0,
+    delayMs: delayMs ?? 0,
+  };
 }
 
 /** At most one line a second of a connection that keeps failing. */

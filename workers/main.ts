@@ -4,6 +4,7 @@ import type { Stories } from '../src/engine/context.ts';
 import type { FrameBuilder } from '../src/engine/market-frame.ts';
 import { CodedError } from '../src/errors.ts';
 import { JOB_NAMES, type JobName } from '../src/jobs/registry.ts';
+import { hearControl } from '../src/redis/control-channel.ts';
 import type { Resources } from '../src/resources.ts';
 import { analyticsHandler } from './analytics.ts';
 import { decisionCycleHandler } from './decision-cycle.ts';
@@ -47,16 +48,19 @@ export async function startWorkers(
     startWorker(resources, name, handlers[name] as Handler<typeof name>, options.concurrency),
   );
   const relay = startRelay(resources);
-  await Promise.all(workers.map((worker) => worker.waitUntilReady()));
+  const control = await hearControl(
+    resources.queueRedisUrl,
+    resources.keys,
+    ({ cancel }) => {
+      for (const worker of workers) worker.cancel(cancel);
+    },
+    (error) => resources.logger.debug({ error: error.message }, 'control channel'),
+  );
+  await Promise.all(workers.map((worker) => worker.bull.waitUntilReady()));
   return {
     async close(deadlineMs) {
-      await relay.stop();
-      // BullMQ's close has no deadline of its own: past ours the running handlers are aborted, and their jobs run elsewhere.
-      const overdue = setTimeout(() => {
-        for (const worker of workers) worker.cancelAllJobs('shutdown');
-      }, deadlineMs);
-      await Promise.all(workers.map((worker) => worker.close()));
-      clearTimeout(overdue);
+      await Promise.all([relay.stop(), ...workers.map((worker) => worker.close(deadlineMs))]);
+      control.close();
     },
   };
 }

@@ -59,7 +59,8 @@ export async function ingestFills(
       if (!(await ledger.lockAccount(tx, modelId)))
         throw new CodedError('NOF0_MODEL_UNKNOWN', `no account for model "${modelId}"`);
       const ids = await ledger.insertFills(tx, fills);
-      const fresh = fills.filter((fill) => ids.has(fill.id));
+      // Once each, though pages of a history may overlap within one batch.
+      const fresh = [...new Map(fills.map((fill) => [fill.id, fill])).values()].filter((fill) => ids.has(fill.id));
       if (fresh.length === 0) return { count: 0, effects: [] };
       const version = await ledger.moveAccount(tx, modelId, fresh);
       const changes: TradeChange[] = [];

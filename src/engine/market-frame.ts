@@ -51,7 +51,7 @@ export class FrameBuilder {
         'NOF0_FRAME_MISSING',
         `no price at or before slot ${new Date(slotMs).toISOString()} has been ingested yet`,
       );
-    const candles = await this.#candles(slotMs);
+    const candles = await this.#candles(slotMs, watermarkMs);
     const frame: MarketFrame = {
       provider: market.provider,
       slotMs,
@@ -78,7 +78,7 @@ export class FrameBuilder {
   }
 
   /** Candles that were closed at the slot, as many as the indicators need. */
-  async #candles(slotMs: number): Promise<Map<string, Candle[]>> {
+  async #candles(slotMs: number, watermarkMs: number): Promise<Map<string, Candle[]>> {
     const { db, market, config } = this.#stories;
     const span = BARS * config.arena.barInterval;
     // Known at the slot: open + interval ≤ slot.
@@ -86,19 +86,24 @@ export class FrameBuilder {
     const cached = this.#recent;
     const reuse = cached !== null && cached.uptoMs <= uptoMs && uptoMs - cached.uptoMs < span;
     const fresh = await candlesBetween(db, market.provider, reuse ? cached.uptoMs : uptoMs - span, uptoMs);
-    if (!reuse) {
-      this.#recent = { uptoMs, candles: fresh };
-      return fresh;
-    }
     const candles = new Map<string, Candle[]>();
-    for (const symbol of new Set([...cached.candles.keys(), ...fresh.keys()])) {
-      const all = [...(cached.candles.get(symbol) ?? []), ...(fresh.get(symbol) ?? [])];
+    for (const symbol of new Set([...(reuse ? cached.candles.keys() : []), ...fresh.keys()])) {
+      const all = [...(reuse ? (cached.candles.get(symbol) ?? []) : []), ...(fresh.get(symbol) ?? [])];
       const first = all.findIndex((candle) => candle.openTsMs >= uptoMs - span);
       candles.set(symbol, first > 0 ? all.slice(first) : all);
     }
-    this.#recent = { uptoMs, candles };
+    this.#recent = complete(candles, Math.min(uptoMs, watermarkMs - CANDLE_INTERVAL_MS + 1));
     return candles;
   }
+}
+
+/** What may be kept for later frames: beyond the watermark candles can still come. */
+function complete(candles: ReadonlyMap<string, Candle[]>, uptoMs: number) {
+  const kept = [...candles].map(([symbol, all]) => {
+    const behind = all.findIndex((candle) => candle.openTsMs >= uptoMs);
+    return [symbol, behind < 0 ? all : all.slice(0, behind)] as const;
+  });
+  return { uptoMs, candles: new Map(kept) };
 }
 
 function frameAsset(

@@ -15,6 +15,8 @@ export type JobContract<Payload extends { v: number } = { v: number }> = {
   /** Newest payload version this code knows. A payload from a newer producer waits for a newer worker. */
   readonly version: number;
   readonly payload: z.ZodType<Payload>;
+  /** Turns a payload of the version before its key into that version: `2` makes a 2 out of a 1. */
+  readonly upgrades?: Readonly<Record<number, (old: Record<string, unknown>) => Record<string, unknown>>>;
   /** The job's identity: equal for everything that is the same piece of work. Never holds a colon. */
   readonly identity: (payload: Payload) => string;
   /**
@@ -22,6 +24,8 @@ export type JobContract<Payload extends { v: number } = { v: number }> = {
    * it, and one more follows when a request arrives during a run.
    */
   readonly runs: 'each' | 'latest';
+  /** Runs with the same key never overlap, in whatever process; absent where the work guards itself. */
+  readonly exclusive?: (payload: Payload) => string;
   readonly modelOf: (payload: Payload) => string | null;
   /** The slot the job belongs to, for lag and history; null for a follow-up. */
   readonly slotOf: (payload: Payload) => number | null;

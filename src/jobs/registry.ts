@@ -33,14 +33,15 @@ export function contractOf(name: string): JobContract {
  * will know it) and NOF0_PAYLOAD_INVALID with every fault otherwise.
  */
 export function parsePayload(contract: JobContract, data: unknown): { v: number } {
-  const version = typeof data === 'object' && data !== null && 'v' in data ? data.v : undefined;
-  if (typeof version === 'number' && version > contract.version) {
+  const version = versionOf(data);
+  if (version > contract.version) {
     throw new CodedError(
       'NOF0_PAYLOAD_TOO_NEW',
       `${contract.name} payload has version ${version}, this worker knows up to ${contract.version}`,
     );
   }
-  const parsed = contract.payload.safeParse(data);
+  const current = upgrade(contract, data, version);
+  const parsed = contract.payload.safeParse(current);
   if (parsed.success) return parsed.data;
   const faults: Fault[] = parsed.error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
@@ -59,4 +60,19 @@ export function enqueueEffect<Name extends JobName>(name: Name, payload: Payload
   const contract = JOBS[name] as unknown as JobContract;
   const data = parsePayload(contract, payload);
   return { kind: 'enqueue' as const, target: contract.identity(data), payload: { job: name, data } };
+}
+
+/** Version of a payload; one without a version is a new one, whose default is the contract's. */
+function versionOf(data: unknown): number {
+  return typeof data === 'object' && data !== null && 'v' in data && typeof data.v === 'number' ? data.v : Number.NaN;
+}
+
+/** Brings a payload from an older producer step by step to the contract's version. */
+function upgrade(contract: JobContract, data: unknown, version: number): unknown {
+  let current = data;
+  for (let v = version + 1; v <= contract.version; v++) {
+    const step = contract.upgrades?.[v];
+    if (step) current = { ...step(current as Record<string, unknown>), v };
+  }
+  return current;
 }

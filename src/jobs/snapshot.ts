@@ -18,6 +18,7 @@ export const snapshot = defineJob({
       ? `snapshot_${encodeId(payload.modelId)}`
       : `snapshot_${encodeId(payload.modelId)}_${payload.slotMs}`,
   runs: 'latest',
+  exclusive: (payload) => `snapshot:${payload.modelId}`,
   modelOf: (payload) => payload.modelId,
   slotOf: (payload) => payload.slotMs,
   asOf: (payload) => payload.asOfMs,

@@ -15,6 +15,8 @@ import { type LoadContext, type Members, type Projection, type Target, typeOf } 
 /** A write that takes longer than this after its token was drawn is refused: its sidecar may have expired. */
 const MAX_WRITE_AGE_MS = 10_000;
 const SIDECAR_TTL_MS = 60_000;
+/** What the script answers to a write that took too long. */
+const TOO_LATE = -1;
 
 export type RefreshResult = { readonly written: number; readonly refused: number };
 
@@ -25,6 +27,7 @@ export class Publisher {
   readonly #metrics: Metrics;
   readonly #logger: Logger;
   readonly #projections = new Map<Family, Projection>();
+  readonly #maxWriteAgeMs: number;
 
   constructor(
     context: LoadContext,
@@ -33,12 +36,14 @@ export class Publisher {
     metrics: Metrics,
     logger: Logger,
     projections: readonly Projection[],
+    maxWriteAgeMs = MAX_WRITE_AGE_MS,
   ) {
     this.#context = context;
     this.#redis = redis;
     this.#keys = keys;
     this.#metrics = metrics;
     this.#logger = logger;
+    this.#maxWriteAgeMs = maxWriteAgeMs;
     for (const projection of projections) this.#projections.set(projection.family, projection);
   }
 
@@ -55,7 +60,10 @@ export class Publisher {
     return this.#redis.status === 'ready';
   }
 
-  /** Loads and writes the keys. Duplicate targets are one. Throws NOF0_CACHE_UNAVAILABLE when the cache is gone. */
+  /**
+   * Loads and writes the keys. Duplicate targets are one. Throws NOF0_CACHE_UNAVAILABLE when the cache is gone, or when a write came too
+   * late to be sure that nothing newer stands there: nobody else may have written the value, so the refresh has to be tried again.
+   */
   async refresh(targets: readonly Target[]): Promise<RefreshResult> {
     const unique = [...new Map(targets.map((target) => [this.#keys.key(target.family, target.ids), target])).values()];
     if (unique.length === 0) return { written: 0, refused: 0 };
@@ -157,6 +165,12 @@ export class Publisher {
         result: results[index] === 1 ? 'written' : 'refused',
       });
     }
+    const late = results.filter((result) => result === TOO_LATE).length;
+    if (late > 0)
+      throw new CodedError(
+        'NOF0_CACHE_UNAVAILABLE',
+        `${late} keys took longer than ${this.#maxWriteAgeMs} ms to write`,
+      );
     const written = results.filter((result) => result === 1).length;
     return { written, refused: results.length - written };
   }
@@ -169,7 +183,7 @@ export class Publisher {
         this.#keys.sidecar(key),
         fence.token,
         fence.redisMs,
-        MAX_WRITE_AGE_MS,
+        this.#maxWriteAgeMs,
         this.#keys.ttlMs(target.family),
         SIDECAR_TTL_MS,
         typeOf(target.family),

@@ -79,6 +79,21 @@ export class KeyRegistry {
     return `${this.prefix}:ingest:trade:${encodeId(tradeId)}`;
   }
 
+  /** Queue role: lock of a job whose runs must not overlap. */
+  jobLock(key: string): string {
+    return `${this.prefix}:lock:job:${encodeId(key)}`;
+  }
+
+  /** Queue role: pub/sub channel of control words. */
+  controlChannel(): string {
+    return `${this.prefix}:control`;
+  }
+
+  /** Queue role: a job that is to be cancelled wherever it turns up. */
+  cancelMark(jobId: string): string {
+    return `${this.prefix}:cancel:${encodeId(jobId)}`;
+  }
+
   /** Queue role: BullMQ's own prefix. */
   get queuePrefix(): string {
     return `${this.prefix}:bull`;

@@ -1,4 +1,4 @@
-/** The lock in front of a recompute: `SET NX PX` with an owner token. It saves work; correctness never rests on it. */
+/** Locks: `SET NX PX` with an owner token. They save work and keep order; correctness never rests on them. */
 
 import type { Redis } from 'ioredis';
 import { type LockOptions, Mutex, TimeoutError } from 'redis-semaphore';
@@ -46,5 +46,26 @@ export function refreshLock(redis: Redis, key: string, ttlMs: number, onLost: ()
     async release() {
       if (mutex.isAcquired) await mutex.release();
     },
+  };
+}
+
+/** How often a lock that is held for a whole job is prolonged, as a part of its lifetime. */
+const EXTENSIONS = 3;
+
+/** A lock held by a job for as long as it runs: prolonged by itself, lost only when Redis or this process stands still. */
+export function jobLock(
+  redis: Redis,
+  key: string,
+  ttlMs: number,
+  onLost: () => void,
+): { tryAcquire(): Promise<boolean>; release(): Promise<void> } {
+  const mutex = new NamedMutex(redis, key, {
+    lockTimeout: ttlMs,
+    refreshInterval: Math.floor(ttlMs / EXTENSIONS),
+    onLockLost: onLost,
+  });
+  return {
+    tryAcquire: () => mutex.tryAcquire(),
+    release: () => mutex.release(),
   };
 }

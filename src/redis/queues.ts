@@ -1,9 +1,9 @@
 /** The queues, seen by producers. Jobs get here through the outbox alone, so that a lost write comes back. */
 
-import { type JobsOptions, Queue } from 'bullmq';
+import { type Job, type JobsOptions, Queue } from 'bullmq';
+import { CodedError, messageOf } from '../errors.ts';
 import type { JobContract } from '../jobs/contract.ts';
 import { contractOf, JOB_NAMES } from '../jobs/registry.ts';
-import { CodedError, messageOf } from '../errors.ts';
 import { openRedis, type ScriptedRedis } from './connections.ts';
 
 export type Enqueue = {
@@ -12,6 +12,7 @@ export type Enqueue = {
   readonly identity: string;
   /** The outbox offers the job again: the queue may have lost it, or given up on it. */
   readonly again: boolean;
+  readonly delayMs: number;
 };
 
 /** BullMQ's name of our backoff; the workers' settings implement it. */
@@ -43,10 +44,23 @@ export class JobQueues {
     try {
       for (const entry of entries.filter(({ again }) => again)) await this.#forgetEnded(entry);
       const names = [...new Set(entries.map((entry) => entry.job))];
-      await Promise.all(names.map((name) => this.#addBulk(name, entries.filter((entry) => entry.job === name))));
+      await Promise.all(
+        names.map((name) =>
+          this.#addBulk(
+            name,
+            entries.filter((entry) => entry.job === name),
+          ),
+        ),
+      );
     } catch (error) {
       throw new CodedError('NOF0_QUEUE_UNAVAILABLE', `adding jobs: ${messageOf(error)}`, { cause: error });
     }
+  }
+
+  /** Why the queue gave up a job that the outbox still promises; null when it did not. */
+  async givenUp(entry: Enqueue): Promise<{ job: Job; reason: string } | null> {
+    const job = await this.#queue(entry.job).getJob(entry.identity);
+    return job && (await job.isFailed()) ? { job, reason: job.failedReason } : null;
   }
 
   /** Jobs of every queue by state. */
@@ -66,7 +80,9 @@ export class JobQueues {
 
   async #addBulk(name: string, entries: readonly Enqueue[]): Promise<void> {
     const contract = contractOf(name);
-    await this.#queue(name).addBulk(entries.map((entry) => ({ name, data: entry.data, opts: jobOptions(contract, entry.identity) })));
+    await this.#queue(name).addBulk(
+      entries.map((entry) => ({ name, data: entry.data, opts: jobOptions(contract, entry) })),
+    );
   }
 
   #queue(name: string): Queue {
@@ -82,13 +98,16 @@ export class JobQueues {
   }
 }
 
-function jobOptions(contract: JobContract, identity: string): JobsOptions {
+function jobOptions(contract: JobContract, entry: Enqueue): JobsOptions {
   return {
     attempts: contract.attempts,
     backoff: { type: BACKOFF },
+    ...(entry.delayMs > 0 ? { delay: entry.delayMs } : {}),
     ...(contract.priority > 0 ? { priority: contract.priority } : {}),
     removeOnComplete: { count: contract.keep.completed },
     removeOnFail: { count: contract.keep.failed },
-    ...(contract.runs === 'each' ? { jobId: identity } : { deduplication: { id: identity, keepLastIfActive: true } }),
+    ...(contract.runs === 'each'
+      ? { jobId: entry.identity }
+      : { deduplication: { id: entry.identity, keepLastIfActive: true } }),
   };
 }

@@ -7,6 +7,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { sha256 } from '../domain/random.ts';
 import { CodedError, isDatabaseOutage, messageOf } from '../errors.ts';
+import { assertNotAborted } from '../telemetry/work.ts';
 import { PrismaClient } from './generated/client.ts';
 
 export type Row = Record<string, unknown>;
@@ -44,6 +45,7 @@ function statementName(text: string): string {
 }
 
 async function run<T extends object>(client: pg.Pool | pg.PoolClient, text: string, values: unknown[]): Promise<T[]> {
+  assertNotAborted();
   const result = await client.query<T>({ name: statementName(text), text, values });
   return result.rows;
 }
@@ -82,6 +84,7 @@ export class Database implements Queryable {
       const result = await work({
         query: <R extends object = Row>(text: string, values: unknown[] = []) => run<R>(client, text, values),
       });
+      assertNotAborted();
       await client.query('COMMIT');
       return result;
     } catch (error) {

@@ -8,7 +8,14 @@ export type ProjectEffect = { readonly kind: 'project'; readonly target: string 
 export type EnqueueEffect = {
   readonly kind: 'enqueue';
   readonly target: string;
-  readonly payload: { readonly job: string; readonly data: object };
+  readonly payload: {
+    readonly job: string;
+    readonly data: object;
+    /** A job of this identity may have ended before and must not stand in the way. */
+    readonly again?: boolean;
+    /** The start is spread; the slot is not. */
+    readonly delayMs?: number;
+  };
 };
 /** Append to the trade stream. */
 export type StreamEffect = {

@@ -3,6 +3,7 @@
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Database } from './database.ts';
+import { toJsonb } from './jsonb.ts';
 
 export type JobRunRow = {
   readonly queue: string;
@@ -60,7 +61,7 @@ export class RunHistory {
          SELECT queue, queue, "jobId", attempt, outcome, reason, "modelId", "slotMs", worker, "startedAt", "finishedAt", "errorCode", "errorMessage", payload
          FROM relaxed, jsonb_to_recordset($1::jsonb) AS r(queue text, "jobId" text, attempt int, outcome text, reason text, "modelId" text, "slotMs" bigint, worker text,
            "startedAt" timestamptz, "finishedAt" timestamptz, "errorCode" text, "errorMessage" text, payload jsonb)`,
-        [JSON.stringify(rows)],
+        [toJsonb(rows)],
       );
     } catch (error) {
       this.#logger.warn(

@@ -54,17 +54,21 @@ export async function insertFills(tx: Queryable, fills: readonly Fill[]): Promis
 
 /**
  * The fills of one (model, symbol) from the last flat point at or before `tsMs` on: what has to be folded again when a fill of that
- * time arrives. Without a flat point it is the whole history.
+ * time arrives. Flat is what the exchange says and the ledger's own positions agree to: while a fill is missing they do not, and a
+ * position that ends in that very millisecond belongs to the fold. Without a flat point it is the whole history.
  */
 export function fillsFromFlat(tx: Queryable, modelId: string, symbol: string, tsMs: number): Promise<Fill[]> {
-  // Of several fills in one millisecond the account's own numbering says which come before the flat point.
   return tx.query<Fill>(
     `WITH flat AS (
-       SELECT ts_ms, seq FROM fills WHERE model_id = $1 AND symbol = $2 AND kind = 'trade' AND start_position = 0 AND ts_ms <= $3 ORDER BY ts_ms DESC, seq DESC LIMIT 1
+       SELECT f.ts_ms FROM fills f WHERE f.model_id = $1 AND f.symbol = $2 AND f.kind = 'trade' AND f.start_position = 0 AND f.ts_ms <= $3
+         AND NOT EXISTS (
+           SELECT 1 FROM (
+             SELECT exit_ts_ms FROM positions WHERE model_id = $1 AND symbol = $2 AND entry_ts_ms < f.ts_ms ORDER BY entry_ts_ms DESC, exit_ts_ms DESC LIMIT 1
+           ) before WHERE before.exit_ts_ms IS NULL OR before.exit_ts_ms >= f.ts_ms)
+       ORDER BY f.ts_ms DESC LIMIT 1
      )
      SELECT ${FILL_COLUMNS} FROM fills
-     WHERE model_id = $1 AND symbol = $2 AND kind IN ('trade', 'opening')
-       AND (ts_ms, seq) >= (coalesce((SELECT ts_ms FROM flat), 0), coalesce((SELECT seq FROM flat), 0))`,
+     WHERE model_id = $1 AND symbol = $2 AND kind IN ('trade', 'opening') AND ts_ms >= coalesce((SELECT ts_ms FROM flat), 0)`,
     [modelId, symbol, tsMs],
   );
 }
@@ -81,27 +85,33 @@ export type KnownTrade = {
   readonly figures: string;
 };
 
-/** What makes two versions of a trade the same: everything the ledger derives. */
-export function tradeFigures(trade: {
-  quantity: number;
-  entryPrice: number;
-  exitPrice: number;
-  realizedGrossPnl: number;
-  realizedNetPnl: number;
-  totalCommission: number;
-  exitTsMs: number;
-  entryTsMs: number;
-}): string {
-  return [
-    trade.quantity,
-    trade.entryPrice,
-    trade.exitPrice,
-    trade.realizedGrossPnl,
-    trade.realizedNetPnl,
-    trade.totalCommission,
-    trade.entryTsMs,
-    trade.exitTsMs,
-  ].join('|');
+/** What makes two versions of a trade the same: everything the ledger derives, by column. */
+const FIGURES = {
+  quantity: 'quantity',
+  entryPrice: 'entry_price',
+  exitPrice: 'exit_price',
+  realizedGrossPnl: 'realized_gross_pnl',
+  realizedNetPnl: 'realized_net_pnl',
+  entryCommission: 'entry_commission_dollars',
+  exitCommission: 'exit_commission_dollars',
+  entryTsMs: 'entry_ts_ms',
+  exitTsMs: 'exit_ts_ms',
+  entryOid: 'entry_oid',
+  entryTid: 'entry_tid',
+  exitTid: 'exit_tid',
+  entrySz: 'entry_sz',
+  exitSz: 'exit_sz',
+  entryCrossed: 'entry_crossed',
+  exitCrossed: 'exit_crossed',
+  exitLiquidation: 'exit_liquidation IS NOT NULL',
+} as const satisfies Partial<Record<keyof LedgerTrade, string>>;
+
+type Figures = Pick<LedgerTrade, keyof typeof FIGURES>;
+const FIGURE_NAMES = Object.keys(FIGURES) as (keyof Figures)[];
+const FIGURE_COLUMNS = FIGURE_NAMES.map((name) => `${FIGURES[name]} AS "${name}"`).join(', ');
+
+export function tradeFigures(trade: Figures): string {
+  return FIGURE_NAMES.map((name) => trade[name]).join('|');
 }
 
 /** Trades of one (model, symbol) that a fold from `fromMs` on replaces. */
@@ -111,21 +121,8 @@ export async function tradesFrom(
   symbol: string,
   fromMs: number,
 ): Promise<KnownTrade[]> {
-  const rows = await tx.query<{
-    id: string;
-    revision: number;
-    voided: boolean;
-    quantity: number;
-    entryPrice: number;
-    exitPrice: number;
-    realizedGrossPnl: number;
-    realizedNetPnl: number;
-    totalCommission: number;
-    entryTsMs: number;
-    exitTsMs: number;
-  }>(
-    `SELECT id, revision, voided_at IS NOT NULL AS voided, quantity, entry_price AS "entryPrice", exit_price AS "exitPrice", realized_gross_pnl AS "realizedGrossPnl",
-            realized_net_pnl AS "realizedNetPnl", total_commission_dollars AS "totalCommission", entry_ts_ms AS "entryTsMs", exit_ts_ms AS "exitTsMs"
+  const rows = await tx.query<Figures & { id: string; revision: number; voided: boolean }>(
+    `SELECT id, revision, voided_at IS NOT NULL AS voided, ${FIGURE_COLUMNS}
      FROM trades WHERE model_id = $1 AND symbol = $2 AND entry_ts_ms >= $3 AND exit_reason <> 'import'`,
     [modelId, symbol, fromMs],
   );
@@ -141,7 +138,7 @@ export async function tradesBefore(
   oids: readonly number[],
 ): Promise<Map<number, number>> {
   const rows = await tx.query<{ oid: number; count: number }>(
-    `SELECT exit_oid AS oid, count(*) AS count FROM trades WHERE model_id = $1 AND symbol = $2 AND exit_oid = ANY($4::bigint[]) AND entry_ts_ms < $3 GROUP BY exit_oid`,
+    `SELECT exit_oid AS oid, count(*) AS count FROM trades WHERE model_id = $1 AND symbol = $2 AND exit_oid = ANY($4::bigint[]) AND entry_ts_ms < $3 AND voided_at IS NULL GROUP BY exit_oid`,
     [modelId, symbol, fromMs, oids],
   );
   return new Map(rows.map((row) => [row.oid, row.count]));
@@ -219,7 +216,8 @@ export async function writeTrades(tx: Queryable, trades: readonly TradeWrite[]):
      ON CONFLICT (id) DO UPDATE SET quantity = excluded.quantity, entry_price = excluded.entry_price, entry_ts_ms = excluded.entry_ts_ms, entry_oid = excluded.entry_oid,
        entry_tid = excluded.entry_tid, entry_sz = excluded.entry_sz, entry_crossed = excluded.entry_crossed,
        entry_commission_dollars = excluded.entry_commission_dollars, entry_closed_pnl = excluded.entry_closed_pnl, exit_price = excluded.exit_price,
-       exit_ts_ms = excluded.exit_ts_ms, exit_tid = excluded.exit_tid, exit_sz = excluded.exit_sz, exit_commission_dollars = excluded.exit_commission_dollars,
+       exit_ts_ms = excluded.exit_ts_ms, exit_tid = excluded.exit_tid, exit_sz = excluded.exit_sz, exit_crossed = excluded.exit_crossed, exit_liquidation = excluded.exit_liquidation,
+       exit_commission_dollars = excluded.exit_commission_dollars, leverage = excluded.leverage, confidence = excluded.confidence, exit_plan = excluded.exit_plan, exit_reason = excluded.exit_reason,
        exit_closed_pnl = excluded.exit_closed_pnl, realized_gross_pnl = excluded.realized_gross_pnl, realized_net_pnl = excluded.realized_net_pnl,
        total_commission_dollars = excluded.total_commission_dollars, revision = excluded.revision, voided_at = NULL`,
     [JSON.stringify(trades)],

@@ -27,10 +27,10 @@ export type Arena = {
   readonly frames: FrameBuilder;
 };
 
-/** Built-in strategies without a wish to trade at once are not needed here: one that buys and one that flips coins. */
+/** Two that buy as soon as there is a frame. */
 const MODELS = [
   { id: 'holder', strategy: 'buy-and-hold' },
-  { id: 'flipper', strategy: 'coin-flip' },
+  { id: 'twin', strategy: 'buy-and-hold' },
 ];
 
 /** The configuration of an arena file with these fields. */

@@ -20,6 +20,7 @@ import {
   releaseLease,
   saveStep,
 } from '../../store/decisions.ts';
+import { outsideWork } from '../../telemetry/work.ts';
 import { committed, done, type Outcome, type Stories, skipped, snoozed, type Trader } from '../context.ts';
 import { syncFills } from '../ingest-fills.ts';
 import type { FrameBuilder } from '../market-frame.ts';
@@ -39,16 +40,17 @@ export async function runDecisionCycle(
 ): Promise<Outcome> {
   const trader = stories.traders.get(modelId);
   if (trader === undefined) throw new CodedError('NOF0_MODEL_UNKNOWN', `model "${modelId}" is not in the arena file`);
-  const nowMs = stories.clock.now(slotMs);
-  const late = nowMs > lateAfterMs(slotMs, trader.participant.decision ?? stories.pace.decision);
+  const late = stories.clock.now(slotMs) > lateAfterMs(slotMs, trader.participant.decision ?? stories.pace.decision);
   const start = await committed(stories, 'begin-cycle', () => beginCycle(stories.db, modelId, slotMs));
   if (start.kind === 'done') return skipped('this slot has been decided');
   if (start.kind === 'busy') return snoozed(start.retryAfterMs, 'another cycle of this model is running');
   try {
-    return await new DecisionCycle(stories, frames, trader, start, nowMs, late, signal).run();
+    return await new DecisionCycle(stories, frames, trader, start, late, signal).run();
   } catch (error) {
     // The next attempt need not wait for the lease to run out. If this fails too, it runs out.
-    await releaseLease(stories.db, start.lease).catch(() => stories.metrics.swallowed.inc({ reason: 'lease_release' }));
+    await outsideWork(() => releaseLease(stories.db, start.lease)).catch(() =>
+      stories.metrics.swallowed.inc({ reason: 'lease_release' }),
+    );
     throw error;
   }
 }
@@ -58,7 +60,6 @@ class DecisionCycle {
   readonly #frames: FrameBuilder;
   readonly #trader: Trader;
   readonly #start: Started;
-  readonly #nowMs: number;
   readonly #late: boolean;
   readonly #signal: AbortSignal;
   #cycle: Cycle;
@@ -68,7 +69,6 @@ class DecisionCycle {
     frames: FrameBuilder,
     trader: Trader,
     start: Started,
-    nowMs: number,
     late: boolean,
     signal: AbortSignal,
   ) {
@@ -76,10 +76,14 @@ class DecisionCycle {
     this.#frames = frames;
     this.#trader = trader;
     this.#start = start;
-    this.#nowMs = nowMs;
     this.#late = late;
     this.#signal = signal;
     this.#cycle = start.cycle;
+  }
+
+  /** Market time goes on while a model is awaited: an order is stamped when it is sent, not when the cycle began. */
+  get #nowMs(): number {
+    return this.#stories.clock.now(this.#cycle.slotMs);
   }
 
   async run(): Promise<Outcome> {

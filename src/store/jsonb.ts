@@ -1,0 +1,12 @@
+/** JSON as Postgres takes it. */
+
+/** `\u0000` and halves of a surrogate pair (which `JSON.stringify` escapes, and only those); or any other escape. */
+const ESCAPES = /\\(u0000|ud[89a-f][0-9a-f]{2}|.)/g;
+
+/**
+ * The value as text for a JSONB parameter. Text from outside may hold NUL, and cut text half a surrogate pair; Postgres refuses a
+ * whole statement for either, so they become U+FFFD.
+ */
+export function toJsonb(value: unknown): string {
+  return JSON.stringify(value).replace(ESCAPES, (all, code: string) => (code.length > 1 ? '\\ufffd' : all));
+}

@@ -1,0 +1,25 @@
+/**
+ * The piece of work that the running code belongs to, however deep. Its abort signal reaches the database layer by itself, so that work
+ * that was aborted writes nothing more even where a story forgets to ask.
+ */
+
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+export type Work = { readonly signal: AbortSignal };
+
+const storage = new AsyncLocalStorage<Work | null>();
+
+/** Runs `run` as this piece of work. */
+export function withinWork<T>(work: Work, run: () => Promise<T>): Promise<T> {
+  return storage.run(work, run);
+}
+
+/** Runs `run` as nobody's work: for what must still be done after an abort, such as giving a lease back. */
+export function outsideWork<T>(run: () => Promise<T>): Promise<T> {
+  return storage.run(null, run);
+}
+
+/** Throws the abort's reason when the current work has been aborted. */
+export function assertNotAborted(): void {
+  storage.getStore()?.signal.throwIfAborted();
+}

@@ -1,0 +1,124 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Candle } from '../../src/domain/market.ts';
+import { ingestPrices } from '../../src/engine/ingest-prices.ts';
+import { FrameBuilder } from '../../src/engine/market-frame.ts';
+import { type Arena, arenaConfig, count, feed, never, openTestArena, T0, tick } from './arena.ts';
+
+const MINUTE_MS = 60_000;
+
+let arena: Arena;
+beforeEach(async () => {
+  arena = await openTestArena(arenaConfig());
+});
+afterEach(() => arena.run.close());
+
+const forget = () => arena.db.query('DELETE FROM market_frames');
+const candle = (openTsMs: number, close: number): Candle => ({
+  ...{ symbol: 'BTC', openTsMs, open: close, high: close, low: close },
+  ...{ close, volume: 1 },
+});
+
+describe('the frame of a slot', () => {
+  it('is the same for every model and process that asks, and stored once', async () => {
+    await ingestPrices(arena.stories, T0, never);
+    const other = new FrameBuilder(arena.stories);
+    const frames = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => (i % 2 ? other : arena.frames).frame(T0, never)),
+    );
+    frames.push(await new FrameBuilder(arena.stories).frame(T0, never));
+    expect(new Set(frames.map((stored) => JSON.stringify(stored))).size).toBe(1);
+    expect(frames[0]?.digest).toMatch(/^[0-9a-f]{64}$/);
+    expect(await count(arena.db, 'market_frames')).toBe(1);
+    expect(Object.keys(frames[0]?.frame.assets ?? {})).toHaveLength(6);
+  });
+
+  it('comes to the same digest when it is built again from the same rows', async () => {
+    await ingestPrices(arena.stories, T0, never);
+    const first = await arena.frames.frame(T0, never);
+    await forget();
+    expect((await new FrameBuilder(arena.stories).frame(T0, never))?.digest).toBe(first?.digest);
+    // Candles that a process remembers from the frame before are the same as those it reads.
+    await ingestPrices(arena.stories, T0 + 10 * MINUTE_MS, never);
+    const remembered = await arena.frames.frame(T0 + 10 * MINUTE_MS, never);
+    await forget();
+    const read = await new FrameBuilder(arena.stories).frame(T0 + 10 * MINUTE_MS, never);
+    expect(remembered?.digest).toBe(read?.digest);
+  });
+
+  it('knows nothing that happened after the slot, and no candle that was still open', async () => {
+    await ingestPrices(arena.stories, T0, never);
+    const before = await arena.frames.frame(T0, never);
+    await forget();
+    const context = { midPrice: null, oraclePrice: null, fundingRate: 1, openInterest: 1, volume24h: 1 };
+    await feed(arena.db, {
+      ticks: [tick('BTC', T0 + 1, 1), tick('BTC', T0 + 5000, 1)],
+      candles: [candle(T0 - MINUTE_MS + 1, 1), candle(T0, 1)],
+      contexts: [{ symbol: 'BTC', tsMs: T0 + 1, markPrice: 1, ...context }],
+      watermarkMs: T0 + 5000,
+    });
+    const after = await new FrameBuilder(arena.stories).frame(T0, never);
+    expect(after?.digest).toBe(before?.digest);
+    expect(after?.frame).toMatchObject({ slotMs: T0, watermarkMs: T0 });
+    expect(Math.max(...Object.values(after?.frame.assets ?? {}).map(({ priceTsMs }) => priceTsMs))).toBe(T0);
+  });
+
+  it('knows the candle that closed at the very slot and the tick of its very moment', async () => {
+    await feed(arena.db, { ticks: [tick('BTC', T0, 123)] });
+    for (let back = 5; back >= 1; back -= 1)
+      await feed(arena.db, { candles: [candle(T0 - back * MINUTE_MS, 100 + back)], watermarkMs: T0 });
+    const stored = await arena.frames.frame(T0, never);
+    expect(stored?.frame.assets.BTC).toMatchObject({ price: 123, closes: [101] });
+  });
+
+  it('is fixed once it is stored, whatever is learnt later', async () => {
+    await ingestPrices(arena.stories, T0, never);
+    const first = await arena.frames.frame(T0, never);
+    await feed(arena.db, { ticks: [tick('BTC', T0 - 1, 1)], candles: [candle(T0 - 3 * MINUTE_MS, 1)] });
+    await arena.db.query(`DELETE FROM price_ticks`);
+    expect(await arena.frames.frame(T0, never)).toEqual(first);
+    expect(await new FrameBuilder(arena.stories).frame(T0, never)).toEqual(first);
+  });
+
+  it('waits until the prices of its moment are there', async () => {
+    await feed(arena.db, { ticks: [tick('BTC', T0 - 1000, 100)] });
+    const building = arena.frames.frame(T0, never);
+    await feed(arena.db, { ticks: [tick('BTC', T0, 101)] });
+    expect((await building)?.frame).toMatchObject({ watermarkMs: T0, assets: { BTC: { price: 101 } } });
+  });
+
+  it('that waits in vain is built on what is there, and what came too late for it is in the next one', async () => {
+    await ingestPrices(arena.stories, T0, never);
+    await arena.frames.frame(T0, never);
+    const starved = await arena.frames.frame(T0 + 15 * MINUTE_MS, never);
+    expect(starved?.frame.watermarkMs).toBe(T0);
+    await ingestPrices(arena.stories, T0 + 30 * MINUTE_MS, never);
+    const next = await arena.frames.frame(T0 + 30 * MINUTE_MS, never);
+    await forget();
+    const elsewhere = await new FrameBuilder(arena.stories).frame(T0 + 30 * MINUTE_MS, never);
+    expect(next?.digest).toBe(elsewhere?.digest);
+  });
+
+  it('of a late slot is used when there is one and never built when there is none', async () => {
+    await ingestPrices(arena.stories, T0 + MINUTE_MS, never);
+    expect(await arena.frames.frame(T0, never, false)).toBeNull();
+    expect(await count(arena.db, 'market_frames')).toBe(0);
+    const built = await arena.frames.frame(T0, never);
+    expect(await new FrameBuilder(arena.stories).frame(T0, never, false)).toEqual(built);
+  });
+
+  it('does not exist before the first price', async () => {
+    await feed(arena.db, { watermarkMs: T0 });
+    await expect(arena.frames.frame(T0, never)).rejects.toMatchObject({ code: 'NOF0_FRAME_MISSING' });
+    // The failure is not remembered.
+    await feed(arena.db, { ticks: [tick('BTC', T0, 100)] });
+    expect(await arena.frames.frame(T0, never)).not.toBeNull();
+  });
+
+  it('is given up when the job is', async () => {
+    const job = new AbortController();
+    const building = arena.frames.frame(T0, job.signal);
+    job.abort(new Error('shutting down'));
+    await expect(building).rejects.toThrow();
+    expect(await count(arena.db, 'market_frames')).toBe(0);
+  });
+});

@@ -1,0 +1,140 @@
+/**
+ * The one pipeline every job goes through: parse → one at a time a key → abort signal and timeout → handler → outcome → acknowledgement
+ * → history. Handlers know none of it; they return an outcome or throw a coded error.
+ */
+
+import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
+import { type Outcome, snoozed } from '../src/engine/context.ts';
+import { CodedError, toCoded } from '../src/errors.ts';
+import type { JobContract } from '../src/jobs/contract.ts';
+import { type JobName, type PayloadOf, parsePayload } from '../src/jobs/registry.ts';
+import { jobLock } from '../src/redis/lock.ts';
+import type { Resources } from '../src/resources.ts';
+import { acknowledgeEnqueue, newestEnqueue } from '../src/store/effects.ts';
+import type { Logger } from '../src/telemetry/logger.ts';
+import { withinWork } from '../src/telemetry/work.ts';
+import { buryFailed } from './dead-letters.ts';
+import { reportRun } from './report.ts';
+
+/** What a handler gets beside its payload. */
+export type JobRun = { readonly signal: AbortSignal; readonly logger: Logger; readonly attempt: number };
+export type Handler<Name extends JobName> = (payload: PayloadOf<Name>, run: JobRun) => Promise<Outcome>;
+
+/** Why a running job is told to stop: the reason of its abort signal. */
+export const STOP = { lockLost: 'lock lost', shutdown: 'shutdown', cancelled: 'cancelled' } as const;
+
+const TOO_NEW_SNOOZE_MS = 30_000;
+const EXCLUSIVE_SNOOZE_MS = 100;
+const EXCLUSIVE_LOCK_MS = 6000;
+
+export class Pipeline {
+  readonly #resources: Resources;
+  readonly #contract: JobContract;
+  readonly #handler: (payload: { v: number }, run: JobRun) => Promise<Outcome>;
+
+  constructor(resources: Resources, contract: JobContract, handler: Handler<JobName>) {
+    this.#resources = resources;
+    this.#contract = contract;
+    this.#handler = handler as unknown as (payload: { v: number }, run: JobRun) => Promise<Outcome>;
+  }
+
+  async run(job: Job, token: string, stop: AbortSignal): Promise<Outcome> {
+    const startedAt = new Date();
+    const attempt = job.attemptsMade + 1;
+    const promise: JobPromise = { target: identityOf(job), upto: Number.MAX_SAFE_INTEGER };
+    let payload: { v: number } | null = null;
+    let outcome: Outcome | CodedError;
+    try {
+      // What was asked for before this moment is covered by this run; a request that comes later gets its own.
+      if (this.#contract.runs === 'latest') promise.upto = await newestEnqueue(this.#resources.db, promise.target);
+      payload = parsePayload(this.#contract, job.data);
+      await this.#assertWanted(job);
+      outcome = await this.#exclusively(payload, { stop, attempt, startedAt });
+      if (outcome.kind !== 'snoozed') await acknowledgeEnqueue(this.#resources.db, promise.target, promise.upto);
+    } catch (error) {
+      outcome = afterFailure(error, stop);
+    }
+    reportRun(this.#resources, this.#contract, job, { payload, attempt, startedAt, outcome });
+    if (!(outcome instanceof CodedError)) {
+      if (outcome.kind !== 'snoozed') return outcome;
+      await job.moveToDelayed(Date.now() + outcome.ms, token);
+      throw new DelayedError();
+    }
+    if (outcome.retryable && attempt < this.#contract.attempts) throw outcome;
+    await buryFailed(this.#resources, this.#contract, job, { promise, payload, error: outcome, attempts: attempt });
+    throw new UnrecoverableError(`${outcome.code}: ${outcome.message}`);
+  }
+
+  /** Somebody may have cancelled the job before it came here. */
+  async #assertWanted(job: Job): Promise<void> {
+    const mark = await this.#resources.queueRedis.exists(this.#resources.keys.cancelMark(job.id ?? ''));
+    if (mark > 0) throw new CodedError('NOF0_JOB_CANCELLED', 'the job was cancelled before it began');
+  }
+
+  /** Runs the attempt; where runs with the same key may not overlap, under a lock that is prolonged until it is over. */
+  async #exclusively(payload: { v: number }, given: Given): Promise<Outcome> {
+    const key = this.#contract.exclusive?.(payload);
+    if (key === undefined) return this.#attempt(payload, given);
+    const lost = new AbortController();
+    const { queueRedis, keys, metrics } = this.#resources;
+    const lock = jobLock(queueRedis, keys.jobLock(key), EXCLUSIVE_LOCK_MS, () => lost.abort(STOP.lockLost));
+    if (!(await lock.tryAcquire())) return snoozed(EXCLUSIVE_SNOOZE_MS, `another run of ${key}`);
+    try {
+      return await this.#attempt(payload, { ...given, stop: AbortSignal.any([given.stop, lost.signal]) });
+    } finally {
+      await lock.release().catch(() => metrics.swallowed.inc({ reason: 'lock_release' }));
+    }
+  }
+
+  async #attempt(payload: { v: number }, { stop, attempt, startedAt }: Given): Promise<Outcome> {
+    const { metrics, logger } = this.#resources;
+    const contract = this.#contract;
+    const slotMs = contract.slotOf(payload);
+    if (slotMs !== null)
+      metrics.slotLag.observe({ job: contract.name }, Math.max(0, startedAt.getTime() - slotMs) / 1000);
+    const timeout = AbortSignal.timeout(contract.timeoutMs);
+    const signal = AbortSignal.any([stop, timeout]);
+    return withinWork({ signal }, () =>
+      untilAborted(signal, this.#handler(payload, { signal, logger, attempt }), () =>
+        stop.aborted
+          ? new CodedError('NOF0_JOB_ABORTED', `${contract.name} was aborted: ${String(stop.reason)}`)
+          : new CodedError('NOF0_JOB_TIMEOUT', `${contract.name} took longer than ${contract.timeoutMs} ms`),
+      ),
+    );
+  }
+}
+
+/** The outbox rows that a run answers for: those of its target up to an id. */
+export type JobPromise = { readonly target: string; upto: number };
+
+type Given = { readonly stop: AbortSignal; readonly attempt: number; readonly startedAt: Date };
+
+/** The identity under which the outbox promised the job, whatever its payload looks like. */
+export function identityOf(job: Job): string {
+  return job.opts.deduplication?.id ?? job.id ?? '';
+}
+
+/** What an error makes of the run: a snooze where waiting is the answer and no attempt shall be spent, else a coded error. */
+function afterFailure(error: unknown, stop: AbortSignal): Outcome | CodedError {
+  if (stop.aborted) {
+    if (stop.reason === STOP.cancelled)
+      return new CodedError('NOF0_JOB_CANCELLED', 'the job was cancelled while it ran', { cause: error });
+    if (stop.reason === STOP.lockLost)
+      return new CodedError('NOF0_JOB_LOCK_LOST', 'the lock of this job was lost', { cause: error });
+    return snoozed(0, 'given back at shutdown');
+  }
+  const coded = toCoded(error);
+  if (coded.code === 'NOF0_PAYLOAD_TOO_NEW') return snoozed(TOO_NEW_SNOOZE_MS, coded.message);
+  const { retryAfterMs } = coded.details;
+  return coded.retryable && typeof retryAfterMs === 'number' ? snoozed(retryAfterMs, coded.message) : coded;
+}
+
+/** The work's result, or the abort's error as soon as the signal fires: a handler that does not listen cannot hold the job. */
+function untilAborted<T>(signal: AbortSignal, work: Promise<T>, reason: () => Error): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(reason());
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
