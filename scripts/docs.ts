@@ -155,6 +155,7 @@ const pacesOf = (kind: string): Record<string, FieldDoc> => ({
   [`paces.${kind}.decision`]: { meaning: `\`schedules.decision\` of a ${kind} run.`, min: '1s' },
   [`paces.${kind}.snapshot`]: { meaning: `\`schedules.snapshot\` of a ${kind} run.`, min: '1s' },
   [`paces.${kind}.analytics`]: { meaning: `\`schedules.analytics\` of a ${kind} run.`, min: '1s' },
+  [`paces.${kind}.spread`]: { meaning: `\`schedules.spread\` of a ${kind} run.`, min: '0s' },
 });
 
 const ARENA_FIELDS: Readonly<Record<string, FieldDoc>> = {
@@ -168,12 +169,20 @@ const ARENA_FIELDS: Readonly<Record<string, FieldDoc>> = {
     meaning: 'How often analytics, views and the leaderboard are computed without a trade causing it.',
     min: '1s',
   },
+  'schedules.spread': {
+    meaning: 'Over how much of its interval the starts of decisions are spread; their slots are not.',
+    min: '0s',
+  },
   ...pacesOf('synthetic'),
   ...pacesOf('replay'),
-  'paper.takerFeeBps': { meaning: 'Fee of every fill, basis points of the notional.' },
-  'paper.makerFeeBps': {
-    meaning: 'Fee of a resting limit order, basis points. Nothing pays it: the paper exchange has no limit orders.',
+  'maintenance.relayEffects': {
+    meaning: 'When effects that nobody drains are taken over, cron in UTC. Only in real time, like the other tasks.',
   },
+  'maintenance.pruneRuns': { meaning: 'When run history older than its retention is deleted.' },
+  'maintenance.checkConsistency': { meaning: 'When published keys are compared with Postgres and repaired.' },
+  'maintenance.warmCache': { meaning: 'When every key is written, so that no reader meets an empty cache.' },
+  'retention.jobRuns': { meaning: 'How long run history is kept, wall time.', min: '1m' },
+  'paper.takerFeeBps': { meaning: 'Fee of every fill, basis points of the notional.' },
   'paper.slippageBps': { meaning: 'What a fill pays beyond the price it meets, basis points.' },
   'guardrails.minConfidence': { meaning: 'Entries below it are rejected.' },
   'guardrails.maxPositions': { meaning: 'Most open positions of a model.' },

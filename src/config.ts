@@ -93,6 +93,7 @@ export function pace(arena: Arena, kind: MarketSettings['kind']): Schedules {
     decision: own.decision ?? arena.schedules.decision,
     snapshot: own.snapshot ?? arena.schedules.snapshot,
     analytics: own.analytics ?? arena.schedules.analytics,
+    spread: own.spread ?? arena.schedules.spread ?? 0,
   };
 }
 

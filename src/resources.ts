@@ -2,14 +2,12 @@
 
 import { hostname } from 'node:os';
 import { type Config, type MarketSettings, pace } from './config.ts';
-import type { Family } from './domain/published-keys.ts';
-import { parseTarget, type Target } from './domain/published-keys.ts';
+import { registerEffects } from './effect-handlers.ts';
 import { realTime, replayTime, type Stories, type Trader } from './engine/context.ts';
 import { FrameBuilder } from './engine/market-frame.ts';
 import { configDigest } from './engine/register-arena.ts';
 import { CodedError } from './errors.ts';
 import { PaperExchange } from './exchange/paper/paper-exchange.ts';
-import { contractOf } from './jobs/registry.ts';
 import { openModel } from './llm/index.ts';
 import { openMarket } from './market/index.ts';
 import { PROJECTIONS } from './projections/families.ts';
@@ -19,17 +17,13 @@ import { Publisher } from './projections/publisher.ts';
 import { TradeStream } from './projections/trade-stream.ts';
 import { connectRedis, openRedis, type ScriptedRedis } from './redis/connections.ts';
 import { KeyRegistry } from './redis/keys.ts';
-import { type Enqueue, JobQueues } from './redis/queues.ts';
-import { Batcher } from './store/batcher.ts';
+import { JobQueues } from './redis/queues.ts';
 import { Database } from './store/database.ts';
-import type { EffectRow, EnqueueEffect } from './store/effects.ts';
 import { RunHistory } from './store/job-runs.ts';
 import { Outbox } from './store/outbox.ts';
 import { type RunRow, readRun } from './store/runs.ts';
 import { type Logger, redactUrl } from './telemetry/logger.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
-
-const PRICE_FAMILIES: ReadonlySet<Family> = new Set<Family>(['priceLatest', 'priceLatestByProvider', 'cryptoPrices']);
 
 export type OpenOptions = {
   readonly config: Config;
@@ -101,7 +95,7 @@ export async function openResources(options: OpenOptions): Promise<Resources> {
     const prices = new PriceKeys(context, cacheRedis, keys);
     const outbox = new Outbox(db, logger, metrics);
     const stream = new TradeStream(queueRedis, keys);
-    registerEffects(outbox, { publisher, prices, queues, stream });
+    registerEffects(outbox, { db, publisher, prices, queues, stream, logger });
     const history = new RunHistory(db, logger);
     closers.push(() => history.close());
     return {
@@ -175,35 +169,6 @@ async function declaredRun(db: Database): Promise<RunRow> {
     'NOF0_SCHEMA_OUTDATED',
     'this database holds no run yet: start `nof0 up` or `nof0 scheduler` first',
   );
-}
-
-type EffectDoors = { publisher: Publisher; prices: PriceKeys; queues: JobQueues; stream: TradeStream };
-
-function registerEffects(outbox: Outbox, doors: EffectDoors): void {
-  // Refreshes of one process go one after the other: models that finish together share a token, a load and a pipeline.
-  const refreshes = new Batcher<Target>(async (targets) => {
-    const projected = targets.filter((target) => !PRICE_FAMILIES.has(target.family));
-    await Promise.all([
-      doors.publisher.refresh(projected),
-      targets.length > projected.length ? doors.prices.refresh() : undefined,
-    ]);
-  });
-  outbox.register('project', (rows) =>
-    refreshes.add(rows.map((row) => parseTarget(row.target)).filter((target): target is Target => target !== null)),
-  );
-  outbox.register('enqueue', (rows) => doors.queues.add(rows.map(toEnqueue)));
-  outbox.register('stream', (rows) => doors.stream.publish(rows));
-}
-
-function toEnqueue(row: EffectRow): Enqueue {
-  const { job, data, again, delayMs } = row.payload as EnqueueEffect['payload'];
-  return {
-    job: contractOf(job).name,
-    data: data as { v: number },
-    identity: row.target,
-    again: again === true || row.attempts > 0,
-    delayMs: delayMs ?? 0,
-  };
 }
 
 /** At most one line a second of a connection that keeps failing. */

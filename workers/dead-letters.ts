@@ -6,10 +6,7 @@ import type { JobContract } from '../src/jobs/contract.ts';
 import { contractOf, parsePayload } from '../src/jobs/registry.ts';
 import type { Resources } from '../src/resources.ts';
 import { buryJob } from '../src/store/dead-letters.ts';
-import { identityOf, type JobPromise } from './pipeline.ts';
-
-/** How BullMQ says that it gave a job up because its processes died. */
-export const STALLED_TOO_OFTEN = /stalled more than allowable/;
+import { identityOf, type JobPromise } from './job-promise.ts';
 
 /**
  * Keeps the job and its error in Postgres and acknowledges its effects. Without Postgres nothing is written, the effects stay, and the

@@ -1,12 +1,14 @@
 /** One BullMQ worker a queue: how it is set up, and how its jobs learn that they must stop. */
 
 import { Worker } from 'bullmq';
+import { STALLED_TOO_OFTEN } from '../src/effect-handlers.ts';
 import { messageOf } from '../src/errors.ts';
 import type { JobContract } from '../src/jobs/contract.ts';
 import { contractOf, type JobName } from '../src/jobs/registry.ts';
 import { workerConnection } from '../src/redis/connections.ts';
 import type { Resources } from '../src/resources.ts';
-import { buryPoison, STALLED_TOO_OFTEN } from './dead-letters.ts';
+import { pass } from '../src/telemetry/boundaries.ts';
+import { buryPoison } from './dead-letters.ts';
 import { type Handler, Pipeline, STOP } from './pipeline.ts';
 
 export type { Handler, JobRun } from './pipeline.ts';
@@ -76,6 +78,7 @@ export function backoffMs(contract: Pick<JobContract, 'backoff'>, attemptsMade: 
 function listen(resources: Resources, name: JobName, bull: Worker): void {
   const { logger, metrics } = resources;
   bull.on('error', (error) => logger.warn({ queue: name, error: error.message }, 'worker connection'));
+  bull.on('completed', () => pass(`acknowledge ${name}`, 'after'));
   bull.on('stalled', (jobId) => {
     metrics.stalledJobs.inc({ job: name });
     logger.warn({ job: name, jobId }, 'the process of this job died; it runs again');

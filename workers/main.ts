@@ -9,6 +9,7 @@ import type { Resources } from '../src/resources.ts';
 import { analyticsHandler } from './analytics.ts';
 import { decisionCycleHandler } from './decision-cycle.ts';
 import { type Handler, startWorker } from './define-worker.ts';
+import { maintenanceHandler } from './maintenance.ts';
 import { priceIngestHandler } from './price-ingest.ts';
 import { startRelay } from './relay.ts';
 import { snapshotHandler } from './snapshot.ts';
@@ -16,12 +17,13 @@ import { snapshotHandler } from './snapshot.ts';
 type Handlers = { readonly [Name in JobName]: Handler<Name> };
 
 /** One handler a contract: the type says so at compile time, `assertComplete` at boot. */
-function handlersOf(stories: Stories, frames: FrameBuilder): Handlers {
+function handlersOf(resources: Resources, { stories, frames }: { stories: Stories; frames: FrameBuilder }): Handlers {
   return {
     'price-ingest': priceIngestHandler(stories),
     'decision-cycle': decisionCycleHandler(stories, frames),
     snapshot: snapshotHandler(stories),
     analytics: analyticsHandler(stories),
+    maintenance: maintenanceHandler(resources),
   };
 }
 
@@ -42,7 +44,7 @@ export async function startWorkers(
   opened: { stories: Stories; frames: FrameBuilder },
   options: { queues: readonly JobName[]; concurrency: number },
 ): Promise<{ close(deadlineMs: number): Promise<void> }> {
-  const handlers = handlersOf(opened.stories, opened.frames);
+  const handlers = handlersOf(resources, opened);
   assertComplete(handlers);
   const workers = options.queues.map((name) =>
     startWorker(resources, name, handlers[name] as Handler<typeof name>, options.concurrency),

@@ -10,11 +10,16 @@ import type { JobContract } from '../src/jobs/contract.ts';
 import { type JobName, type PayloadOf, parsePayload } from '../src/jobs/registry.ts';
 import { jobLock } from '../src/redis/lock.ts';
 import type { Resources } from '../src/resources.ts';
-import { acknowledgeEnqueue, newestEnqueue } from '../src/store/effects.ts';
+import { Batcher } from '../src/store/batcher.ts';
+import { acknowledgeAll, newestEnqueue } from '../src/store/effects.ts';
+import { pass } from '../src/telemetry/boundaries.ts';
 import type { Logger } from '../src/telemetry/logger.ts';
 import { withinWork } from '../src/telemetry/work.ts';
+import { CancelMarks } from './cancel-marks.ts';
 import { buryFailed } from './dead-letters.ts';
+import { identityOf, type JobPromise } from './job-promise.ts';
 import { reportRun } from './report.ts';
+import { timeLimit } from './time-limit.ts';
 
 /** What a handler gets beside its payload. */
 export type JobRun = { readonly signal: AbortSignal; readonly logger: Logger; readonly attempt: number };
@@ -31,11 +36,16 @@ export class Pipeline {
   readonly #resources: Resources;
   readonly #contract: JobContract;
   readonly #handler: (payload: { v: number }, run: JobRun) => Promise<Outcome>;
+  readonly #cancelMarks: CancelMarks;
+  /** Jobs that end together are acknowledged together; each waits for it before it is reported complete. */
+  readonly #acknowledged: Batcher<JobPromise>;
 
   constructor(resources: Resources, contract: JobContract, handler: Handler<JobName>) {
     this.#resources = resources;
     this.#contract = contract;
     this.#handler = handler as unknown as (payload: { v: number }, run: JobRun) => Promise<Outcome>;
+    this.#cancelMarks = new CancelMarks(resources);
+    this.#acknowledged = new Batcher((promises) => acknowledgeAll(resources.db, promises));
   }
 
   async run(job: Job, token: string, stop: AbortSignal): Promise<Outcome> {
@@ -50,13 +60,16 @@ export class Pipeline {
       payload = parsePayload(this.#contract, job.data);
       await this.#assertWanted(job);
       outcome = await this.#exclusively(payload, { stop, attempt, startedAt });
-      if (outcome.kind !== 'snoozed') await acknowledgeEnqueue(this.#resources.db, promise.target, promise.upto);
+      if (outcome.kind !== 'snoozed') await this.#acknowledged.add([promise]);
     } catch (error) {
       outcome = afterFailure(error, stop);
     }
     reportRun(this.#resources, this.#contract, job, { payload, attempt, startedAt, outcome });
     if (!(outcome instanceof CodedError)) {
-      if (outcome.kind !== 'snoozed') return outcome;
+      if (outcome.kind !== 'snoozed') {
+        pass(`acknowledge ${this.#contract.name}`, 'before');
+        return outcome;
+      }
       await job.moveToDelayed(Date.now() + outcome.ms, token);
       throw new DelayedError();
     }
@@ -67,8 +80,8 @@ export class Pipeline {
 
   /** Somebody may have cancelled the job before it came here. */
   async #assertWanted(job: Job): Promise<void> {
-    const mark = await this.#resources.queueRedis.exists(this.#resources.keys.cancelMark(job.id ?? ''));
-    if (mark > 0) throw new CodedError('NOF0_JOB_CANCELLED', 'the job was cancelled before it began');
+    if (await this.#cancelMarks.has(job.id ?? ''))
+      throw new CodedError('NOF0_JOB_CANCELLED', 'the job was cancelled before it began');
   }
 
   /** Runs the attempt; where runs with the same key may not overlap, under a lock that is prolonged until it is over. */
@@ -92,27 +105,19 @@ export class Pipeline {
     const slotMs = contract.slotOf(payload);
     if (slotMs !== null)
       metrics.slotLag.observe({ job: contract.name }, Math.max(0, startedAt.getTime() - slotMs) / 1000);
-    const timeout = AbortSignal.timeout(contract.timeoutMs);
-    const signal = AbortSignal.any([stop, timeout]);
-    return withinWork({ signal }, () =>
+    const { signal, release } = timeLimit(stop, contract.timeoutMs);
+    const run = withinWork({ job: contract.name, signal }, () =>
       untilAborted(signal, this.#handler(payload, { signal, logger, attempt }), () =>
         stop.aborted
           ? new CodedError('NOF0_JOB_ABORTED', `${contract.name} was aborted: ${String(stop.reason)}`)
           : new CodedError('NOF0_JOB_TIMEOUT', `${contract.name} took longer than ${contract.timeoutMs} ms`),
       ),
     );
+    return run.finally(release);
   }
 }
 
-/** The outbox rows that a run answers for: those of its target up to an id. */
-export type JobPromise = { readonly target: string; upto: number };
-
 type Given = { readonly stop: AbortSignal; readonly attempt: number; readonly startedAt: Date };
-
-/** The identity under which the outbox promised the job, whatever its payload looks like. */
-export function identityOf(job: Job): string {
-  return job.opts.deduplication?.id ?? job.id ?? '';
-}
 
 /** What an error makes of the run: a snooze where waiting is the answer and no attempt shall be spent, else a coded error. */
 function afterFailure(error: unknown, stop: AbortSignal): Outcome | CodedError {

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { startHttp } from '../http/server.ts';
 import { openStories } from '../resources.ts';
 import { migrate } from '../store/migrate.ts';
-import { type MarketFlags, parseCount, parseMarket, parseQueues } from './flags.ts';
+import { DEFAULT_SPEED, type MarketFlags, parseCount, parseMarket, parseQueues, parseSpeed } from './flags.ts';
 import { note, print } from './output.ts';
 import type { ProcessRoles } from './processes.ts';
 import { type CommonFlags, withSession } from './session.ts';
@@ -32,7 +32,7 @@ export function schedulerCommand(program: Command, roles: ProcessRoles): void {
         const scheduler = await roles.startScheduler(
           resources,
           stories,
-          market?.kind === 'replay' ? market.speed : 'max',
+          market?.kind === 'replay' ? market.speed : parseSpeed(flags.speed ?? DEFAULT_SPEED),
         );
         note(`scheduling run ${session.run}`);
         await untilStopped(flags.exitAtEnd ? scheduler.finished : never);

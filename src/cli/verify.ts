@@ -41,7 +41,6 @@ async function verify(resources: Resources): Promise<Line[]> {
   const { stories } = await openStories(resources);
   await resources.outbox.relay();
   const rows = await verifyRows(resources.db, stories.market.provider, stories.exchange);
-  await resources.prices.refresh();
   const prices = await resources.prices.check();
   const keys = await checkKeys(resources.publisher);
   const stream = await resources.stream.check(await tradeRevisions(resources.db));

@@ -1,6 +1,7 @@
 /** The arena file: who trades what, at which pace, within which limits. Every field has a default, a check and a line of doc. */
 
 import { z } from 'zod';
+import { isCron } from '../domain/cron.ts';
 import { STRATEGY_NAMES } from '../domain/strategy-names.ts';
 import { parseDuration } from '../domain/time.ts';
 
@@ -15,6 +16,9 @@ const duration = (min = 1) =>
     return ms;
   });
 
+/** A cron expression of five or six fields. */
+const cron = z.string().refine(isCron, 'a cron expression such as "*/5 * * * *"');
+
 const fraction = z.number().min(0).max(1);
 const positiveUsd = z.number().positive();
 
@@ -27,6 +31,8 @@ const scheduleFields = {
   snapshot: duration(1000),
   /** How often analytics, views and the leaderboard are computed without a trade causing it. */
   analytics: duration(1000),
+  /** Over how much of its interval the starts of decisions are spread; their slots are not. */
+  spread: duration(0).optional(),
 };
 const schedules = z.strictObject(scheduleFields);
 
@@ -62,13 +68,17 @@ const endpoint = z.strictObject({
   completionUsdPerMillionTokens: z.number().nonnegative().default(0),
 });
 
+/** Words that commands and keys use for every model. */
+const RESERVED_IDS = ['all', 'models'];
+
 const participant = z
   .strictObject({
     id: z
       .string()
       .min(1)
       .max(64)
-      .regex(/^[^{}\s]+$/, 'an id without spaces and braces'),
+      .regex(/^[^{}\s]+$/, 'an id without spaces and braces')
+      .refine((id) => !RESERVED_IDS.includes(id), `an id other than ${RESERVED_IDS.join(', ')}`),
     /** Name on the leaderboard; the id if absent. */
     name: z.string().min(1).optional(),
     /** A built-in strategy … */
@@ -102,11 +112,29 @@ export const arenaSchema = z.strictObject({
     .prefault({ synthetic: { decision: '15s', snapshot: '30s', analytics: '1m' }, replay: { price: '1m' } }),
   paper: z
     .strictObject({
-      /** Basis points of the notional, as the base tier of the real exchange. */
+      /** Basis points of the notional, as the base tier of the real exchange. Every order takes liquidity. */
       takerFeeBps: z.number().min(0).max(1000).default(4.5),
-      makerFeeBps: z.number().min(-100).max(1000).default(1.5),
       /** What a market order pays beyond the mark price. */
       slippageBps: z.number().min(0).max(1000).default(1),
+    })
+    .prefault({}),
+  /** When the platform looks after itself, as cron expressions in UTC. Only in real time. */
+  maintenance: z
+    .strictObject({
+      /** Taking over effects that nobody drains. */
+      relayEffects: cron.default('* * * * *'),
+      /** Deleting run history that is older than its retention. */
+      pruneRuns: cron.default('17 * * * *'),
+      /** Comparing published keys with Postgres, and repairing them. */
+      checkConsistency: cron.default('*/5 * * * *'),
+      /** Writing every key, so that no reader meets an empty cache. */
+      warmCache: cron.default('*/10 * * * *'),
+    })
+    .prefault({}),
+  retention: z
+    .strictObject({
+      /** How long run history is kept, wall time. */
+      jobRuns: duration(60_000).prefault('14d'),
     })
     .prefault({}),
   guardrails: guardrails.prefault({}),
@@ -132,5 +160,6 @@ export const arenaReferences = z
 
 export type Arena = z.infer<typeof arenaSchema>;
 export type Participant = Arena['models'][number];
-export type Schedules = Arena['schedules'];
+/** What a run is paced by, all of it decided. Milliseconds. */
+export type Schedules = Required<{ [Name in keyof Arena['schedules']]: NonNullable<Arena['schedules'][Name]> }>;
 export type Guardrails = Arena['guardrails'];

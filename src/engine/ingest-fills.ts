@@ -11,6 +11,7 @@ import { type OrderRecord, ordersOfSlots } from '../store/decisions.ts';
 import { addEffects, type NewEffect } from '../store/effects.ts';
 import * as ledger from '../store/ledger.ts';
 import { marketAssets } from '../store/market.ts';
+import { crossing } from '../telemetry/boundaries.ts';
 import { committed, type Stories } from './context.ts';
 
 const NO_PLAN: ledger.PositionPlan = {
@@ -29,7 +30,7 @@ export type FollowUp = { readonly snapshot: boolean };
 /** Fetches what the exchange has beyond the ledger and ingests it. Returns how many fills were new. */
 export async function syncFills(stories: Stories, modelId: string, asOfMs: number, follow: FollowUp): Promise<number> {
   const head = (await ledger.ledgerHeads(stories.db, [modelId])).get(modelId) ?? 0;
-  const fills = await stories.exchange.fillsSince(modelId, head);
+  const fills = await crossing('call exchange.fillsSince', () => stories.exchange.fillsSince(modelId, head));
   if (fills.length === 0) return 0;
   return ingestFills(
     stories,

@@ -6,6 +6,7 @@ import { enqueueEffect } from '../jobs/registry.ts';
 import { addEffects, type EffectRow } from '../store/effects.ts';
 import { ledgerHeads } from '../store/ledger.ts';
 import { ensurePartitions, ingestCursor, lockIngest, marketAssets, writeBatch } from '../store/market.ts';
+import { crossing } from '../telemetry/boundaries.ts';
 import { committed, done, type Outcome, type Stories, skipped } from './context.ts';
 
 /**
@@ -27,7 +28,7 @@ export async function ingestPrices(stories: Stories, asOfMs: number, signal: Abo
 async function store(stories: Stories, fromMs: number | null, toMs: number, signal: AbortSignal): Promise<EffectRow[]> {
   const { db, market, metrics } = stories;
   const { batch, refused } = knownOnly(
-    await market.fetch(fromMs, toMs, signal),
+    await crossing('call market.fetch', () => market.fetch(fromMs, toMs, signal)),
     new Set((await marketAssets(db, market.provider)).map((asset) => asset.symbol)),
   );
   if (refused > 0) metrics.ticksRefused.inc({ provider: market.provider }, refused);

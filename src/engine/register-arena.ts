@@ -8,6 +8,9 @@ import { syncSchedules } from '../store/schedules.ts';
 import type { Stories } from './context.ts';
 import { schedulesOf } from './slots.ts';
 
+/** Longer than any schedule's interval. */
+const LOOK_BACK_MS = 24 * 3_600_000;
+
 /** Digest under which the settings of a participant are stored. */
 export function configDigest(participant: object): string {
   return sha256(JSON.stringify(participant)).slice(0, 16);
@@ -34,8 +37,8 @@ export async function registerArena(stories: Stories, run: RunRow, nowMs: number
   await exchange.openAccounts(
     config.arena.models.map((model) => ({ account: model.id, initialUsd: model.initialEquityUsd })),
   );
-  // In real time the slot that is running now is due at once; a replay begins behind its first moment.
   const replay = run.kind === 'replay';
-  const before = replay ? inceptionMs : nowMs - Math.max(pace.price, pace.decision, pace.snapshot, pace.analytics);
+  // In real time the current slot of everything is due at once; a replay begins behind its first moment.
+  const before = replay ? inceptionMs : nowMs - LOOK_BACK_MS;
   await syncSchedules(db, schedulesOf(config, pace, market.provider, replay), before);
 }

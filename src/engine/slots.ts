@@ -1,59 +1,73 @@
 /** When jobs are due. Cursors are durable, so any number of schedulers may ask; a slot fires once. */
 
-import { Cron } from 'croner';
 import type { Config, Schedules } from '../config.ts';
+import { lastOccurrence, nextOccurrence } from '../domain/cron.ts';
+import { uniform } from '../domain/random.ts';
 import { slotAt } from '../domain/time.ts';
+import { MAINTENANCE_TASKS, type MaintenanceTask } from '../jobs/maintenance.ts';
 import { enqueueEffect, type JobName, type PayloadInput } from '../jobs/registry.ts';
-import type { DueSlot, Schedule, ScheduleSpec, SlotPolicy } from '../store/schedules.ts';
+import type { DueSlot, Schedule, ScheduleSpec } from '../store/schedules.ts';
 
 type Wanted = Omit<Schedule, 'lastSlotMs'>;
 
 /** A slot this much behind belongs to the past when its policy is `skip`. */
 const CURRENT_WITHIN_MS = 60_000;
 
-/** The schedules of an arena. In a replay no slot is ever skipped: market time waits instead. */
+/** The schedules of an arena. In a replay no slot is ever skipped: market time waits instead, and nothing looks after the platform. */
 export function schedulesOf(config: Config, pace: Schedules, provider: string, replay: boolean): Wanted[] {
-  const policy = (usual: SlotPolicy): SlotPolicy => (replay ? 'every' : usual);
-  const entry = (
-    job: JobName,
-    name: string,
-    everyMs: number,
-    payload: Record<string, unknown>,
-    usual: SlotPolicy,
-  ): Wanted => ({ name, job, spec: { everyMs }, payload, policy: policy(usual) });
-  return [
-    entry('price-ingest', `price-ingest:${provider}`, pace.price, { provider }, 'run-latest'),
-    ...config.arena.models.map((model) =>
-      entry(
-        'decision-cycle',
-        `decision-cycle:${model.id}`,
-        model.decision ?? pace.decision,
-        { modelId: model.id },
-        'skip',
-      ),
-    ),
-    ...config.arena.models.map((model) =>
-      entry('snapshot', `snapshot:${model.id}`, pace.snapshot, { modelId: model.id }, 'run-latest'),
-    ),
-    entry('analytics', 'analytics', pace.analytics, {}, 'run-latest'),
+  const { models, maintenance } = config.arena;
+  const arena: Wanted[] = [
+    {
+      name: `price-ingest:${provider}`,
+      job: 'price-ingest',
+      spec: { everyMs: pace.price },
+      payload: { provider },
+      policy: 'run-latest',
+    },
+    ...models.map(({ id, decision }) => ({
+      name: `decision-cycle:${id}`,
+      job: 'decision-cycle',
+      spec: { everyMs: decision ?? pace.decision, ...(pace.spread > 0 && !replay ? { spreadMs: pace.spread } : {}) },
+      payload: { modelId: id },
+      policy: 'skip' as const,
+    })),
+    ...models.map(({ id }) => ({
+      name: `snapshot:${id}`,
+      job: 'snapshot',
+      spec: { everyMs: pace.snapshot },
+      payload: { modelId: id },
+      policy: 'run-latest' as const,
+    })),
+    { name: 'analytics', job: 'analytics', spec: { everyMs: pace.analytics }, payload: {}, policy: 'run-latest' },
   ];
+  if (replay) return arena.map((schedule) => ({ ...schedule, policy: 'every' }));
+  const crons: Record<MaintenanceTask, string> = {
+    'relay-effects': maintenance.relayEffects,
+    'prune-runs': maintenance.pruneRuns,
+    'check-consistency': maintenance.checkConsistency,
+    'warm-cache': maintenance.warmCache,
+  };
+  const own = MAINTENANCE_TASKS.map(
+    (task): Wanted => ({
+      name: `maintenance:${task}`,
+      job: 'maintenance',
+      spec: { cron: crons[task] },
+      payload: { task },
+      policy: 'run-latest',
+    }),
+  );
+  return [...arena, ...own];
 }
 
 /** The first slot after a moment, market ms. */
 export function nextSlot(spec: ScheduleSpec, afterMs: number): number {
-  if ('everyMs' in spec) return slotAt(afterMs, spec.everyMs) + spec.everyMs;
-  return new Cron(spec.cron, { timezone: 'UTC' }).nextRun(new Date(afterMs))?.getTime() ?? Number.POSITIVE_INFINITY;
+  return 'cron' in spec ? nextOccurrence(spec.cron, afterMs) : slotAt(afterMs, spec.everyMs) + spec.everyMs;
 }
 
 /** The newest slot at or before a moment, or null when there is none after the cursor. */
-function latestSlot(schedule: Schedule, nowMs: number): number | null {
-  const { spec, lastSlotMs } = schedule;
-  if ('everyMs' in spec) {
-    const slot = slotAt(nowMs, spec.everyMs);
-    return slot > lastSlotMs ? slot : null;
-  }
-  const [previous] = new Cron(spec.cron, { timezone: 'UTC' }).previousRuns(1, new Date(nowMs + 1));
-  return previous && previous.getTime() > lastSlotMs ? previous.getTime() : null;
+function latestSlot({ spec, lastSlotMs }: Schedule, nowMs: number): number | null {
+  const slot = 'cron' in spec ? lastOccurrence(spec.cron, nowMs) : slotAt(nowMs, spec.everyMs);
+  return slot !== null && slot > lastSlotMs ? slot : null;
 }
 
 /**
@@ -86,10 +100,14 @@ function dueSlot(schedule: Schedule, slotMs: number): DueSlot {
   const job = schedule.job as JobName;
   const payload =
     job === 'decision-cycle' ? { ...schedule.payload, slotMs } : { ...schedule.payload, slotMs, asOfMs: slotMs };
+  const effect = enqueueEffect(job, payload as PayloadInput<typeof job>);
+  const spreadMs = 'spreadMs' in schedule.spec ? (schedule.spec.spreadMs ?? 0) : 0;
+  // The same trader starts at the same place of every slot, so its interval stays what it is.
+  const delayMs = Math.floor(uniform('spread', schedule.name) * spreadMs);
   return {
     name: schedule.name,
     fromSlotMs: schedule.lastSlotMs,
     slotMs,
-    effect: enqueueEffect(job, payload as PayloadInput<typeof job>),
+    effect: delayMs > 0 ? { ...effect, payload: { ...effect.payload, delayMs } } : effect,
   };
 }

@@ -6,13 +6,14 @@ import { refresh } from '../domain/published-keys.ts';
 import { sharpeRatio } from '../domain/statistics.ts';
 import { CodedError } from '../errors.ts';
 import { addEffects } from '../store/effects.ts';
-import { account, hourlyEquity, saveSnapshot } from '../store/equity.ts';
-import { openPositions } from '../store/positions.ts';
+import { type Account, account, hourlyEquity, type NewSnapshot, saveSnapshot } from '../store/equity.ts';
+import { lockAccount } from '../store/ledger.ts';
+import { type MarkedPosition, openPositions } from '../store/positions.ts';
 import { committed, done, type Outcome, type Stories } from './context.ts';
 import { syncFills } from './ingest-fills.ts';
 
 const HOUR_MS = 3_600_000;
-/** Sharpe is measured over hourly returns of at most the last 30 days: bounded, so that a snapshot costs the same at any age. */
+/** Sharpe is measured over the returns of whole hours, at most the last 30 days: bounded, so that a snapshot costs the same at any age. */
 const SHARPE_HOURS = 720;
 const HOURS_PER_YEAR = 8760;
 
@@ -20,12 +21,29 @@ export async function takeSnapshot(stories: Stories, modelId: string, asOfMs: nu
   const { db, market } = stories;
   const nowMs = stories.clock.now(asOfMs);
   const newFills = await syncFills(stories, modelId, nowMs, { snapshot: false });
-  const [owner, positions, hourly] = await Promise.all([
-    account(db, modelId),
-    openPositions(db, market.provider, [modelId]),
-    hourlyEquity(db, modelId, SHARPE_HOURS),
-  ]);
-  if (owner === null) throw new CodedError('NOF0_MODEL_UNKNOWN', `no account for model "${modelId}"`);
+  const hourly = await hourlyEquity(db, modelId, SHARPE_HOURS);
+  const { equity, effects } = await committed(stories, 'snapshot', () =>
+    db.transaction(async (tx) => {
+      // Under the account's lock: its sums and its positions are those of one moment, however many fills come in between.
+      const owner = (await lockAccount(tx, modelId)) ? await account(tx, modelId) : null;
+      if (owner === null) throw new CodedError('NOF0_MODEL_UNKNOWN', `no account for model "${modelId}"`);
+      const snapshot = snapshotOf(owner, await openPositions(tx, market.provider, [modelId]), hourly, nowMs);
+      await saveSnapshot(tx, snapshot);
+      const keys = [refresh('positions', modelId), refresh('leaderboard'), refresh('leaderboardCache')];
+      return { equity: snapshot.equityUsd, effects: await addEffects(tx, keys) };
+    }),
+  );
+  await stories.drain(effects);
+  return done({ equityUsd: equity, newFills });
+}
+
+/** Marks the account to market. `hourly`: its equity at the end of each past hour, oldest first. */
+function snapshotOf(
+  owner: Account,
+  positions: readonly MarkedPosition[],
+  hourly: readonly number[],
+  nowMs: number,
+): NewSnapshot {
   const unrealized = positions.reduce(
     (sum, position) => sum + unrealizedPnl(position.quantity, position.entryPrice, position.markPrice),
     0,
@@ -40,26 +58,19 @@ export async function takeSnapshot(stories: Stories, modelId: string, asOfMs: nu
   });
   const published = positions.map((position) => publishedPosition(position, position.markPrice));
   const sinceInceptionMs = Math.max(0, nowMs - owner.inceptionTsMs);
-  const effects = await committed(stories, 'snapshot', () =>
-    db.transaction(async (tx) => {
-      await saveSnapshot(tx, {
-        modelId,
-        tsMs: nowMs,
-        equityUsd: equity,
-        realizedPnl: owner.realizedUsd - owner.feesUsd + owner.fundingUsd,
-        unrealizedPnl: unrealized,
-        cumPnlPct: (equity / owner.initialEquityUsd - 1) * 100,
-        sharpeRatio: sharpeRatio(returns([owner.initialEquityUsd, ...hourly, equity]), HOURS_PER_YEAR),
-        marginUsed: published.reduce((sum, position) => sum + position.margin, 0),
-        positions: Object.fromEntries(published.map((position) => [position.symbol, position])),
-        hourlyMarker: Math.floor(sinceInceptionMs / HOUR_MS),
-        minuteMarker: Math.floor(sinceInceptionMs / 60_000),
-      });
-      return addEffects(tx, [refresh('positions', modelId), refresh('leaderboard'), refresh('leaderboardCache')]);
-    }),
-  );
-  await stories.drain(effects);
-  return done({ equityUsd: equity, newFills });
+  return {
+    modelId: owner.modelId,
+    tsMs: nowMs,
+    equityUsd: equity,
+    realizedPnl: owner.realizedUsd - owner.feesUsd + owner.fundingUsd,
+    unrealizedPnl: unrealized,
+    cumPnlPct: (equity / owner.initialEquityUsd - 1) * 100,
+    sharpeRatio: sharpeRatio(returns(hourly), HOURS_PER_YEAR),
+    marginUsed: published.reduce((sum, position) => sum + position.margin, 0),
+    positions: Object.fromEntries(published.map((position) => [position.symbol, position])),
+    hourlyMarker: Math.floor(sinceInceptionMs / HOUR_MS),
+    minuteMarker: Math.floor(sinceInceptionMs / 60_000),
+  };
 }
 
 function returns(equity: readonly number[]): number[] {

@@ -6,10 +6,17 @@ import { CodedError, type Fault } from '../errors.ts';
 import { analytics } from './analytics.ts';
 import type { JobContract } from './contract.ts';
 import { decisionCycle } from './decision-cycle.ts';
+import { maintenance } from './maintenance.ts';
 import { priceIngest } from './price-ingest.ts';
 import { snapshot } from './snapshot.ts';
 
-export const JOBS = { 'price-ingest': priceIngest, 'decision-cycle': decisionCycle, snapshot, analytics } as const;
+export const JOBS = {
+  'price-ingest': priceIngest,
+  'decision-cycle': decisionCycle,
+  snapshot,
+  analytics,
+  maintenance,
+} as const;
 
 export type JobName = keyof typeof JOBS;
 export type PayloadOf<Name extends JobName> = z.infer<(typeof JOBS)[Name]['payload']>;

@@ -64,3 +64,41 @@ function describe(target: Target, found: Members | undefined, wanted: Members): 
     members === undefined ? '(missing)' : members.join(' ').slice(0, 200);
   return `${target.family} ${target.ids.join(':')}: Redis has ${short(found)}, Postgres says ${short(wanted)}`;
 }
+
+export type KeyDifference = { readonly family: Family; readonly text: string };
+
+/** Families whose values move with the market between two commits; a key of theirs that differs is older, not wrong. */
+const MOVING: ReadonlySet<Family> = new Set<Family>(['positions', 'sinceInception']);
+
+/**
+ * The periodic check: keys that stand in Redis and say something else than Postgres are refreshed and reported. A key that moved
+ * between the two looks is given a second one before it counts.
+ */
+export async function repairKeys(publisher: Publisher): Promise<{ compared: number; differences: KeyDifference[] }> {
+  const targets = await publisher.allTargets(publisher.families.filter((family) => !MOVING.has(family)));
+  const first = await differing(publisher, targets);
+  const differences = await differing(
+    publisher,
+    first.map(({ target }) => target),
+  );
+  await publisher.refresh(differences.map(({ target }) => target));
+  return {
+    compared: targets.length,
+    differences: differences.map(({ target, text }) => ({ family: target.family, text })),
+  };
+}
+
+async function differing(
+  publisher: Publisher,
+  targets: readonly Target[],
+): Promise<{ target: Target; text: string }[]> {
+  const [wanted, found] = await Promise.all([publisher.load(targets), publisher.peek(targets)]);
+  return targets.flatMap((target, index) => {
+    const here = found[index];
+    const there = wanted[index] ?? [];
+    // A missing key is filled by its next reader.
+    return here === undefined || same(target.family, here, there)
+      ? []
+      : [{ target, text: describe(target, here, there) }];
+  });
+}

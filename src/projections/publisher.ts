@@ -7,6 +7,7 @@ import { CodedError, messageOf } from '../errors.ts';
 import { redisNowMs, type ScriptedRedis } from '../redis/connections.ts';
 import { FAMILIES, type Family, type KeyRegistry } from '../redis/keys.ts';
 import { type RefreshLock, refreshLock } from '../redis/lock.ts';
+import { crossing } from '../telemetry/boundaries.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { peek } from './peek.ts';
@@ -165,6 +166,7 @@ export class Publisher {
         result: results[index] === 1 ? 'written' : 'refused',
       });
     }
+    // Too late is no refusal by a newer value: nothing says that our commit is in what stands there.
     const late = results.filter((result) => result === TOO_LATE).length;
     if (late > 0)
       throw new CodedError(
@@ -178,16 +180,18 @@ export class Publisher {
   async #writeOne(target: Target, members: Members, fence: { token: number; redisMs: number }): Promise<number> {
     const key = this.#keys.key(target.family, target.ids);
     try {
-      return await this.#redis.fencedReplace(
-        key,
-        this.#keys.sidecar(key),
-        fence.token,
-        fence.redisMs,
-        this.#maxWriteAgeMs,
-        this.#keys.ttlMs(target.family),
-        SIDECAR_TTL_MS,
-        typeOf(target.family),
-        ...members,
+      return await crossing(`write ${target.family}`, () =>
+        this.#redis.fencedReplace(
+          key,
+          this.#keys.sidecar(key),
+          fence.token,
+          fence.redisMs,
+          this.#maxWriteAgeMs,
+          this.#keys.ttlMs(target.family),
+          SIDECAR_TTL_MS,
+          typeOf(target.family),
+          ...members,
+        ),
       );
     } catch (error) {
       throw new CodedError('NOF0_CACHE_UNAVAILABLE', `writing ${key}: ${messageOf(error)}`, { cause: error });

@@ -17,11 +17,10 @@ export class TradeStream {
     this.#keys = keys;
   }
 
-  /** Appends the events of the rows, each once: the guard of its trade refuses a revision that was published before. */
+  /** Appends the events of the rows in their order, each once: the guard of its trade refuses a revision that was published before. */
   async publish(rows: readonly EffectRow[]): Promise<void> {
-    const inOrder = [...rows].sort((a, b) => a.id - b.id);
     try {
-      for (const row of inOrder) {
+      for (const row of rows) {
         const { id, revision, ...fields } = row.payload as { id: string; revision: number } & Record<
           string,
           string | number

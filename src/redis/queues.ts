@@ -1,10 +1,13 @@
 /** The queues, seen by producers. Jobs get here through the outbox alone, so that a lost write comes back. */
 
+import { randomBytes } from 'node:crypto';
 import { type Job, type JobsOptions, Queue } from 'bullmq';
 import { CodedError, messageOf } from '../errors.ts';
 import type { JobContract } from '../jobs/contract.ts';
 import { contractOf, JOB_NAMES } from '../jobs/registry.ts';
 import { openRedis, type ScriptedRedis } from './connections.ts';
+import type { KeyRegistry } from './keys.ts';
+import { QueueDesk } from './queue-desk.ts';
 
 export type Enqueue = {
   readonly job: string;
@@ -32,6 +35,11 @@ export class JobQueues {
   /** The queues themselves, for the dashboard. */
   all(): Queue[] {
     return [...this.#queues.values()];
+  }
+
+  /** What people control the jobs with. */
+  desk(keys: KeyRegistry): QueueDesk {
+    return new QueueDesk(this.#queues, this.#client, keys);
   }
 
   /** Waits until every producer is connected. */
@@ -108,6 +116,14 @@ function jobOptions(contract: JobContract, entry: Enqueue): JobsOptions {
     removeOnFail: { count: contract.keep.failed },
     ...(contract.runs === 'each'
       ? { jobId: entry.identity }
-      : { deduplication: { id: entry.identity, keepLastIfActive: true } }),
+      : { jobId: uniqueId(entry), deduplication: { id: entry.identity, keepLastIfActive: true } }),
   };
+}
+
+/**
+ * Id of one job of several with the same identity. The queue's own would be a number that every queue counts for itself, and from 1
+ * again after a loss: cancelling one would hit another, and a dead letter would be taken for one that is kept already.
+ */
+function uniqueId(entry: Enqueue): string {
+  return `${entry.identity}.${randomBytes(6).toString('hex')}`;
 }

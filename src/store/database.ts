@@ -7,6 +7,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { sha256 } from '../domain/random.ts';
 import { CodedError, isDatabaseOutage, messageOf } from '../errors.ts';
+import { commitName, crossing, pass } from '../telemetry/boundaries.ts';
 import { assertNotAborted } from '../telemetry/work.ts';
 import { PrismaClient } from './generated/client.ts';
 
@@ -69,7 +70,10 @@ export class Database implements Queryable {
   }
 
   query<T extends object = Row>(text: string, values: unknown[] = []): Promise<T[]> {
-    return run<T>(this.#pool, text, values);
+    const commit = commitName(text);
+    return commit === null
+      ? run<T>(this.#pool, text, values)
+      : crossing(commit, () => run<T>(this.#pool, text, values));
   }
 
   /**
@@ -78,14 +82,22 @@ export class Database implements Queryable {
    */
   async transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
     const client = await this.#pool.connect();
+    const writes = new Set<string>();
     let broken: Error | undefined;
     try {
       await client.query('BEGIN');
       const result = await work({
-        query: <R extends object = Row>(text: string, values: unknown[] = []) => run<R>(client, text, values),
+        query: <R extends object = Row>(text: string, values: unknown[] = []) => {
+          const commit = commitName(text);
+          if (commit !== null) writes.add(commit.replace('commit ', ''));
+          return run<R>(client, text, values);
+        },
       });
+      const commit = `commit ${[...writes].join(' ')}`;
+      if (writes.size > 0) pass(commit, 'before');
       assertNotAborted();
       await client.query('COMMIT');
+      if (writes.size > 0) pass(commit, 'after');
       return result;
     } catch (error) {
       await client.query('ROLLBACK').catch((rollbackError: unknown) => {

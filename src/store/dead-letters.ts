@@ -72,23 +72,39 @@ export function listDeadLetters(db: Queryable, filter: DeadLetterFilter): Promis
   );
 }
 
+/** Letters of these ids that somebody has redriven already. */
+export async function redrivenAmong(db: Queryable, ids: readonly number[]): Promise<number[]> {
+  const rows = await db.query<{ id: number }>(
+    'SELECT id FROM dead_letters WHERE id = ANY($1::bigint[]) AND redriven_at IS NOT NULL ORDER BY id',
+    [ids],
+  );
+  return rows.map((row) => row.id);
+}
+
 /** Promises the jobs again and marks their letters, in one transaction. Letters somebody else has redriven meanwhile are left out. */
-export async function redrive(db: Database, letters: readonly DeadLetter[]): Promise<EffectRow[]> {
-  return db.transaction(async (tx) => {
-    const mine = await tx.query<{ id: number }>(
-      `UPDATE dead_letters SET redriven_at = now() WHERE id = ANY($1::bigint[]) AND redriven_at IS NULL RETURNING id`,
-      [letters.map((letter) => letter.id)],
-    );
-    const ids = new Set(mine.map((row) => row.id));
-    return addEffects(
-      tx,
-      letters
-        .filter((letter) => ids.has(letter.id))
-        .map((letter) => ({
-          kind: 'enqueue' as const,
-          target: letter.identity,
-          payload: { job: letter.job, data: letter.payload as object, again: true },
-        })),
-    );
-  });
+export async function redrive(db: Database, letters: readonly DeadLetter[]): Promise<readonly EffectRow[]> {
+  return db.transaction(async (tx) => (await redriveWithin(tx, letters)).effects);
+}
+
+/** The same in the caller's transaction; says which letters it redrove. */
+export async function redriveWithin(
+  tx: Queryable,
+  letters: readonly DeadLetter[],
+): Promise<{ readonly letters: readonly DeadLetter[]; readonly effects: readonly EffectRow[] }> {
+  const rows = await tx.query<{ id: number }>(
+    `UPDATE dead_letters SET redriven_at = now()
+     WHERE id IN (SELECT id FROM dead_letters WHERE id = ANY($1::bigint[]) AND redriven_at IS NULL ORDER BY id FOR UPDATE) RETURNING id`,
+    [letters.map((letter) => letter.id)],
+  );
+  const ids = new Set(rows.map((row) => row.id));
+  const mine = letters.filter((letter) => ids.has(letter.id));
+  const effects = await addEffects(
+    tx,
+    mine.map((letter) => ({
+      kind: 'enqueue' as const,
+      target: letter.identity,
+      payload: { job: letter.job, data: letter.payload as object, again: true },
+    })),
+  );
+  return { letters: mine, effects };
 }

@@ -6,7 +6,7 @@ import { CodedError } from '../errors.ts';
 import type { Database, Queryable } from './database.ts';
 import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
 
-export type CycleStep = 'started' | 'asking' | 'answered' | 'sending' | 'sent' | 'done';
+export type CycleStep = 'started' | 'asking' | 'answered' | 'sending' | 'done';
 
 /** One order of a cycle, from plan to result. */
 export type OrderRecord = SizedOrder & {

@@ -101,6 +101,18 @@ export async function releaseEffects(
   );
 }
 
+/** All rows of the targets, in the order of their account's versions: what must happen in order is drained a target at a time. */
+export function rowsOfTargets(
+  db: Queryable,
+  kind: EffectRow['kind'],
+  targets: readonly string[],
+): Promise<EffectRow[]> {
+  return db.query<EffectRow>(
+    `SELECT ${COLUMNS} FROM effects WHERE kind = $1 AND target = ANY($2::text[]) ORDER BY target, version, ordinal, id`,
+    [kind, targets],
+  );
+}
+
 /** Newest effect of a job, or 0: what a run that begins now will have covered when it finishes. */
 export async function newestEnqueue(db: Queryable, target: string): Promise<number> {
   const rows = await db.query<{ id: number }>(
@@ -111,11 +123,20 @@ export async function newestEnqueue(db: Queryable, target: string): Promise<numb
 }
 
 /** The consumer's acknowledgement: the job finished, everything it covered is done. */
-export async function acknowledgeEnqueue(db: Queryable, target: string, uptoId: number): Promise<void> {
+export function acknowledgeEnqueue(db: Queryable, target: string, uptoId: number): Promise<void> {
+  return acknowledgeAll(db, [{ target, upto: uptoId }]);
+}
+
+/** Acknowledges jobs that finished together. */
+export async function acknowledgeAll(
+  db: Queryable,
+  jobs: readonly { readonly target: string; readonly upto: number }[],
+): Promise<void> {
   await db.query(
     `WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true))
-     DELETE FROM effects USING relaxed WHERE kind = 'enqueue' AND target = $1 AND id <= $2`,
-    [target, uptoId],
+     DELETE FROM effects USING relaxed, unnest($1::text[], $2::bigint[]) AS job(target, upto)
+     WHERE effects.kind = 'enqueue' AND effects.target = job.target AND effects.id <= job.upto`,
+    [jobs.map((job) => job.target), jobs.map((job) => job.upto)],
   );
 }
 

@@ -93,15 +93,20 @@ export async function saveSnapshot(tx: Queryable, s: NewSnapshot): Promise<void>
   );
 }
 
-/** Equity at the end of each hour since inception, oldest first, at most the newest `hours`. Bounded, so its cost stays flat. */
+/**
+ * Equity at the end of each whole hour since inception, oldest first, at most the newest `hours`; the hour that is running is left out.
+ * A history that is that short begins with the initial equity. Bounded, so its cost stays flat.
+ */
 export async function hourlyEquity(db: Queryable, modelId: string, hours: number): Promise<number[]> {
   const rows = await db.query<{ equity: number }>(
-    `SELECT equity FROM (
-       SELECT DISTINCT ON (since_inception_hourly_marker) since_inception_hourly_marker AS hour, equity_usd AS equity
-       FROM account_equity_snapshots
-       WHERE model_id = $1 AND since_inception_hourly_marker >
-         (SELECT coalesce(max(since_inception_hourly_marker), 0) - $2 FROM account_equity_snapshots WHERE model_id = $1)
-       ORDER BY since_inception_hourly_marker, ts_ms DESC
+    `WITH now AS (SELECT coalesce(max(since_inception_hourly_marker), 0) AS hour FROM account_equity_snapshots WHERE model_id = $1)
+     SELECT equity FROM (
+       SELECT -1 AS hour, initial_equity_usd AS equity FROM accounts, now WHERE model_id = $1 AND now.hour <= $2
+       UNION ALL
+       (SELECT DISTINCT ON (since_inception_hourly_marker) since_inception_hourly_marker, equity_usd
+        FROM account_equity_snapshots, now
+        WHERE model_id = $1 AND since_inception_hourly_marker >= now.hour - $2 AND since_inception_hourly_marker < now.hour
+        ORDER BY since_inception_hourly_marker, ts_ms DESC)
      ) hourly ORDER BY hour`,
     [modelId, hours],
   );

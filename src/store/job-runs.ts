@@ -2,7 +2,7 @@
 
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import type { Database } from './database.ts';
+import type { Database, Queryable } from './database.ts';
 import { toJsonb } from './jsonb.ts';
 
 export type JobRunRow = {
@@ -20,6 +20,20 @@ export type JobRunRow = {
   readonly errorMessage: string | null;
   readonly payload: unknown;
 };
+
+/** Rows deleted in one statement, so that none of them holds others up for long. */
+const PRUNE_BATCH = 5000;
+
+/** Deletes runs that ended longer ago than `retentionMs` (wall time), a batch at a time. Returns how many. */
+export async function pruneRuns(db: Queryable, retentionMs: number): Promise<number> {
+  const rows = await db.query(
+    `DELETE FROM job_runs WHERE id IN (
+       SELECT id FROM job_runs WHERE finished_at < now() - $1 * interval '1 millisecond' ORDER BY id LIMIT $2
+     ) RETURNING id`,
+    [retentionMs, PRUNE_BATCH],
+  );
+  return rows.length;
+}
 
 const FLUSH_MS = 250;
 const BATCH = 500;

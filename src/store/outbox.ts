@@ -7,7 +7,7 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Database } from './database.ts';
-import { claimAbandoned, deleteEffects, type EffectRow, releaseEffects } from './effects.ts';
+import { claimAbandoned, deleteEffects, type EffectRow, releaseEffects, rowsOfTargets } from './effects.ts';
 
 /** Applies all rows of one kind; throws when they must stay in the outbox. */
 export type EffectHandler = (rows: readonly EffectRow[]) => Promise<void>;
@@ -21,7 +21,7 @@ export class Outbox {
   readonly #db: Database;
   readonly #logger: Logger;
   readonly #metrics: Metrics;
-  readonly #handlers = new Map<EffectRow['kind'], EffectHandler>();
+  readonly #handlers = new Map<EffectRow['kind'], { apply: EffectHandler; ordered: boolean }>();
 
   constructor(db: Database, logger: Logger, metrics: Metrics) {
     this.#db = db;
@@ -29,8 +29,9 @@ export class Outbox {
     this.#metrics = metrics;
   }
 
-  register(kind: EffectRow['kind'], handler: EffectHandler): void {
-    this.#handlers.set(kind, handler);
+  /** `ordered`: the effects of one target happen in the order of their account's versions, whoever drains them. */
+  register(kind: EffectRow['kind'], apply: EffectHandler, options: { ordered?: boolean } = {}): void {
+    this.#handlers.set(kind, { apply, ordered: options.ordered ?? false });
   }
 
   /**
@@ -57,11 +58,16 @@ export class Outbox {
   }
 
   async #drainKind(kind: EffectRow['kind'], rows: readonly EffectRow[]): Promise<void> {
-    const ids = rows.map((row) => row.id);
     const handler = this.#handlers.get(kind);
     if (handler === undefined) return;
+    let ids = rows.map((row) => row.id);
     try {
-      await handler(rows);
+      // An earlier row of the target that is still there goes first, whoever holds it: applied twice it changes nothing.
+      const due = handler.ordered
+        ? await rowsOfTargets(this.#db, kind, [...new Set(rows.map((row) => row.target))])
+        : rows;
+      ids = due.map((row) => row.id);
+      await handler.apply(due);
       // A job's effect ends with the job, not with its arrival in the queue: its consumer deletes the row.
       if (kind !== 'enqueue') await deleteEffects(this.#db, ids);
       for (const row of rows)

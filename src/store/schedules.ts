@@ -3,7 +3,8 @@
 import type { Database, Queryable } from './database.ts';
 import { addEffects, type EffectRow, type NewEffect } from './effects.ts';
 
-export type ScheduleSpec = { readonly everyMs: number } | { readonly cron: string };
+/** Multiples of an interval on the UTC clock, their starts spread over `spreadMs`; or a cron expression in UTC. */
+export type ScheduleSpec = { readonly everyMs: number; readonly spreadMs?: number } | { readonly cron: string };
 /** `skip`: only a current slot runs; `run-latest`: the newest missed one; `every`: each of them (a replay misses none). */
 export type SlotPolicy = 'skip' | 'run-latest' | 'every';
 

@@ -107,6 +107,12 @@ export function createMetrics(withProcessMetrics = true) {
       labelNames: ['reason'],
       registers,
     }),
+    inconsistencies: new Counter({
+      name: 'nof0_inconsistencies_total',
+      help: 'Keys that did not say what Postgres says',
+      labelNames: ['family'],
+      registers,
+    }),
     effectsPending: new Gauge({
       name: 'nof0_effects_pending',
       help: 'Rows in the outbox',

@@ -5,7 +5,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-export type Work = { readonly signal: AbortSignal };
+export type Work = { readonly job: string; readonly signal: AbortSignal };
 
 const storage = new AsyncLocalStorage<Work | null>();
 
@@ -22,4 +22,9 @@ export function outsideWork<T>(run: () => Promise<T>): Promise<T> {
 /** Throws the abort's reason when the current work has been aborted. */
 export function assertNotAborted(): void {
   storage.getStore()?.signal.throwIfAborted();
+}
+
+/** Name of the job that the running code belongs to. */
+export function currentWork(): string | undefined {
+  return storage.getStore()?.job;
 }

@@ -66,7 +66,13 @@ describe('nof0 up, as a process of its own', () => {
     expect(queues.code).toBe(0);
     expect(JSON.parse(queues.output)).toMatchObject({
       run: 'demo',
-      queues: [{ queue: 'price-ingest' }, { queue: 'decision-cycle' }, { queue: 'snapshot' }, { queue: 'analytics' }],
+      queues: [
+        { queue: 'price-ingest' },
+        { queue: 'decision-cycle' },
+        { queue: 'snapshot' },
+        { queue: 'analytics' },
+        { queue: 'maintenance' },
+      ],
     });
     const second = await runNof0(['up'], env);
     expect(second).toMatchObject({ code: 1 });

@@ -31,7 +31,7 @@ async function open(participant: object = {}): Promise<void> {
       baseUrl: endpoint.baseUrl,
       model: 'some-model',
       maxCompletionTokens: 500,
-      timeout: '5s',
+      timeout: '20s',
       apiKeyEnv: 'SAGE_KEY',
     },
     ...{ promptUsdPerMillionTokens: 0.5, completionUsdPerMillionTokens: 1.5 },
@@ -209,6 +209,8 @@ describe('a cycle that stopped', () => {
     expect(endpoint.asked).toHaveLength(1);
     expect(await arena.db.query('SELECT symbol FROM positions')).toEqual([{ symbol: 'SOL' }]);
     expect(await usage()).toMatchObject({ requests: 1, usedTokens: USAGE.total_tokens, reservedTokens: 0 });
+    const said = await arena.db.query<{ role: string }>('SELECT role FROM conversation_messages ORDER BY id');
+    expect(said.map(({ role }) => role)).toEqual(['system', 'user', 'assistant']);
   });
 
   it('behind the stored answer and goes on late closes but does not enter', async () => {
@@ -241,7 +243,7 @@ describe('a cycle that stopped', () => {
       (await one<{ until: Date }>(arena.db, 'SELECT lease_until AS until FROM trader_state')).until.getTime();
     endpoint.reply = async (response) => {
       const first = await leaseEnd();
-      await until('the lease to be renewed', async () => (await leaseEnd()) > first, 4500);
+      await until('the lease to be renewed', async () => (await leaseEnd()) > first, 15_000);
       answering(decision)(response);
     };
     expect(await cycle()).toMatchObject({ kind: 'done', note: { orders: 3 } });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { gridSize } from '../../src/domain/rounding.ts';
 import { AccountBook, type Execution, takerPrice, triggered } from '../../src/exchange/paper/account-book.ts';
 
-const FEES = { takerFeeBps: 4.5, makerFeeBps: 1.5, slippageBps: 1 };
+const FEES = { takerFeeBps: 4.5, slippageBps: 1 };
 const INITIAL_USD = 10_000;
 
 function openBook(): AccountBook {

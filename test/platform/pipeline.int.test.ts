@@ -4,9 +4,9 @@ import { CodedError } from '../../src/errors.ts';
 import type { JobContract } from '../../src/jobs/contract.ts';
 import { contractOf, enqueueEffect, type JobName } from '../../src/jobs/registry.ts';
 import type { Resources } from '../../src/resources.ts';
+import { listDeadLetters, redrive } from '../../src/store/dead-letters.ts';
 import type { NewEffect } from '../../src/store/effects.ts';
 import { type Handler, type RunningWorker, startWorker } from '../../workers/define-worker.ts';
-import { STOP } from '../../workers/pipeline.ts';
 import { createRun, type TestRun } from '../harness.ts';
 import { age, commit, deferred, emptyPlatform, eventually, outboxRows } from './support.ts';
 
@@ -365,28 +365,130 @@ describe('time', () => {
     ]);
   });
 
-  it('lets a worker that shuts down abort its jobs, which run again', async () => {
+  it('gives a running job back at shutdown, without spending an attempt', async () => {
     const started = deferred();
     const never = new Promise<never>(() => {});
-    let runs = 0;
+    const worker = work('decision-cycle', () => {
+      started.resolve();
+      return never;
+    });
+    await request(cycle('m'));
+    await started.promise;
+    await worker.close(10);
+    expect(await history()).toMatchObject([{ outcome: 'snoozed', reason: 'given back at shutdown', attempt: 1 }]);
+    expect(await outboxRows(resources.db)).toHaveLength(1);
+    work('decision-cycle', async () => done());
+    expect(await settled('decision-cycle', 2)).toMatchObject([{}, { outcome: 'done', attempt: 1 }]);
+    expect(await outboxRows(resources.db)).toEqual([]);
+  });
+
+  it('lets a job that is soon over finish before a shutdown', async () => {
+    const started = deferred();
+    const gate = deferred();
+    const worker = work('decision-cycle', async () => {
+      started.resolve();
+      await gate.promise;
+      return done();
+    });
+    await request(cycle('m'));
+    await started.promise;
+    const closed = worker.close(20_000);
+    gate.resolve();
+    await closed;
+    expect(await history()).toMatchObject([{ outcome: 'done' }]);
+  });
+
+  it('ends a job that people cancel for good, and acknowledges it', async () => {
+    const started = deferred();
+    const never = new Promise<never>(() => {});
     const effect = cycle('m');
-    const worker = work(
-      'decision-cycle',
-      () => {
-        started.resolve();
-        runs += 1;
-        return runs === 1 ? never : Promise.resolve(done());
-      },
-      { backoff: { baseMs: 1, capMs: 1 } },
-    );
+    const worker = work('decision-cycle', () => {
+      started.resolve();
+      return never;
+    });
     await request(effect);
     await started.promise;
-    worker.bull.cancelJob(effect.target, STOP.shutdown);
-    expect(await settled('decision-cycle', 2)).toMatchObject([
-      { outcome: 'snoozed', reason: 'given back at shutdown', attempt: 1 },
-      { outcome: 'done', attempt: 1 },
-    ]);
+    expect(worker.cancel('another job')).toBe(false);
+    expect(worker.cancel(effect.target)).toBe(true);
+    expect(await settled('decision-cycle', 1)).toMatchObject([{ outcome: 'failed', errorCode: 'NOF0_JOB_CANCELLED' }]);
     expect(await outboxRows(resources.db)).toEqual([]);
+  });
+
+  it('lets nothing be written by a handler that goes on after its abort', async () => {
+    const { db } = resources;
+    const tried = deferred();
+    let refusal: unknown;
+    const insert = `INSERT INTO symbols (symbol) VALUES ('GHOST')`;
+    work(
+      'decision-cycle',
+      async (_, { signal }) => {
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        refusal = await db.query(insert).catch((error: unknown) => error);
+        await db.transaction((tx) => tx.query(insert)).catch(() => {});
+        tried.resolve();
+        return done();
+      },
+      { timeoutMs: 50, attempts: 1 },
+    );
+    await request(cycle('m'));
+    await tried.promise;
+    expect(await settled('decision-cycle', 1)).toMatchObject([{ errorCode: 'NOF0_JOB_TIMEOUT' }]);
+    expect(refusal).toMatchObject({ name: 'TimeoutError' });
+    expect(await db.query(`SELECT symbol FROM symbols WHERE symbol = 'GHOST'`)).toEqual([]);
+  });
+});
+
+describe('a job that failed for good', () => {
+  it('waits in Postgres for people, with its payload and its error, kept in the statement that acknowledges it', async () => {
+    const { db } = resources;
+    work('snapshot', async () => {
+      throw new CodedError('NOF0_MODEL_UNKNOWN', 'nobody \u0000 of that name');
+    });
+    const effect = snapshot('m');
+    await request(effect);
+    await settled('snapshot', 1);
+    const letters = await eventually(async () => {
+      const found = await listDeadLetters(db, { limit: 10 });
+      expect(found).toHaveLength(1);
+      return found;
+    });
+    expect(letters).toMatchObject([
+      {
+        job: 'snapshot',
+        identity: effect.target,
+        modelId: 'm',
+        payload: { v: 1, modelId: 'm', asOfMs: SLOT },
+        errorCode: 'NOF0_MODEL_UNKNOWN',
+        errorMessage: 'nobody \ufffd of that name',
+        attempts: 1,
+        stalls: 0,
+      },
+    ]);
+    expect(await outboxRows(db)).toEqual([]);
+  });
+
+  it.each(['decision-cycle', 'snapshot'] as const)('runs again when somebody redrives it, once: %s', async (name) => {
+    const { db, outbox } = resources;
+    let broken = true;
+    work(name, async () => {
+      if (broken) throw new CodedError('NOF0_MODEL_UNKNOWN', 'nobody');
+      return done();
+    });
+    await request(name === 'snapshot' ? snapshot('m') : cycle('m'));
+    await settled(name, 1);
+    broken = false;
+    const letters = await eventually(async () => {
+      const found = await listDeadLetters(db, { limit: 10 });
+      expect(found).toHaveLength(1);
+      return found;
+    });
+    // Two operators press the button at the same time.
+    const redriven = await Promise.all([redrive(db, letters), redrive(db, letters)]);
+    expect(redriven.flat()).toHaveLength(1);
+    await outbox.drain(redriven.flat());
+    expect(await settled(name, 2)).toMatchObject([{ outcome: 'failed' }, { outcome: 'done' }]);
+    expect(await listDeadLetters(db, { limit: 10 })).toEqual([]);
+    expect(await outboxRows(db)).toEqual([]);
   });
 });
 
@@ -398,6 +500,26 @@ describe('identity', () => {
     await settled('decision-cycle', 1);
     await request(cycle('m', SLOT + 60_000));
     await settled('decision-cycle', 2);
+  });
+
+  it('never lets two runs with the same key overlap, though they are different jobs', async () => {
+    let active = 0;
+    let most = 0;
+    work('snapshot', async () => {
+      active += 1;
+      most = Math.max(most, active);
+      await resources.db.query('SELECT pg_sleep(0.02)');
+      active -= 1;
+      return done();
+    });
+    const scheduled = (index: number) =>
+      enqueueEffect('snapshot', { modelId: 'm', slotMs: SLOT + index * 60_000, asOfMs: SLOT + index * 60_000 });
+    await request(snapshot('m'), scheduled(0), scheduled(1), scheduled(2));
+    await eventually(async () => {
+      expect(await outboxRows(resources.db)).toEqual([]);
+      expect((await history()).filter((row) => row.outcome === 'done')).toHaveLength(4);
+    });
+    expect(most).toBe(1);
   });
 
   it('runs batches of prices one at a time, whatever the process allows', async () => {

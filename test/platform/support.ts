@@ -53,7 +53,7 @@ export async function outboxTargets(db: Database): Promise<string[]> {
 
 /** Forgets all jobs and effects, so that one test does not see another's. */
 export async function emptyPlatform({ db, queues }: Resources): Promise<void> {
-  await db.query('TRUNCATE effects, job_runs');
+  await db.query('TRUNCATE effects, job_runs, dead_letters');
   await Promise.all(
     queues.all().map(async (queue) => {
       await queue.obliterate({ force: true });

@@ -14,7 +14,7 @@ ALTER TABLE model_analytics ADD CONSTRAINT model_analytics_object CHECK (jsonb_t
 ALTER TABLE trader_state ADD CONSTRAINT trader_state_state
   CHECK (state IN ('running', 'shadow', 'paused', 'halted', 'retired'));
 ALTER TABLE decision_cycles ADD CONSTRAINT decision_cycles_step
-  CHECK (step IN ('started', 'asking', 'answered', 'sending', 'sent', 'done'));
+  CHECK (step IN ('started', 'asking', 'answered', 'sending', 'done'));
 ALTER TABLE effects ADD CONSTRAINT effects_kind CHECK (kind IN ('project', 'enqueue', 'stream'));
 ALTER TABLE schedules ADD CONSTRAINT schedules_policy CHECK (policy IN ('skip', 'run-latest', 'every'));
 ALTER TABLE runs ADD CONSTRAINT runs_single CHECK (id = 1);

@@ -3,7 +3,7 @@
  *
  * The cycle is resumed, never repeated. Each step is stored under the model's lease, and each intent before it leaves the process:
  *
- *   started ─► asking ─► answered ─► sending ─► sent ─► done
+ *   started ─► asking ─► answered ─► sending ─► done
  *
  * A deterministic model is simply asked again, so its steps up to `sending` are one commit. A language model is never asked twice:
  * an intent without an answer ends the cycle as `answer_lost`. Orders are sent byte by byte as they were stored.
@@ -20,11 +20,13 @@ import {
   releaseLease,
   saveStep,
 } from '../../store/decisions.ts';
+import { traderStates } from '../../store/models.ts';
 import { outsideWork } from '../../telemetry/work.ts';
 import { committed, done, type Outcome, type Stories, skipped, snoozed, type Trader } from '../context.ts';
 import { syncFills } from '../ingest-fills.ts';
 import type { FrameBuilder } from '../market-frame.ts';
-import { type Asked, askModel } from './ask.ts';
+import { type Asked, askBuiltin, conversation } from './ask.ts';
+import { askEndpoint } from './ask-endpoint.ts';
 import { buildContext } from './build-context.ts';
 import { reviewAnswer, sendOrders } from './orders.ts';
 import { recordCycle } from './record.ts';
@@ -89,7 +91,7 @@ class DecisionCycle {
   async run(): Promise<Outcome> {
     await syncFills(this.#stories, this.#cycle.modelId, this.#nowMs, { snapshot: true });
     if (this.#cycle.step === 'asking') return this.#answerLost();
-    if (this.#cycle.step === 'sending' || this.#cycle.step === 'sent') return this.#send({});
+    if (this.#cycle.step === 'sending') return this.#send({}, await this.#rememberedMessages());
     return this.#decide();
   }
 
@@ -102,7 +104,12 @@ class DecisionCycle {
     const asked =
       this.#cycle.answer === null
         ? await this.#ask(stored.frame)
-        : { kind: 'answered' as const, answer: this.#cycle.answer, patch: {}, messages: [] };
+        : {
+            kind: 'answered' as const,
+            answer: this.#cycle.answer,
+            patch: {},
+            messages: await this.#rememberedMessages(),
+          };
     if (asked.kind === 'failed')
       return this.#finish({ ...asked.patch, ...holdPatch(asked.code, asked.reason) }, asked.messages);
     const context = this.#cycle.context ?? asked.patch.context;
@@ -119,8 +126,17 @@ class DecisionCycle {
       orders: review.orders,
     };
     if (review.orders.legs.length === 0) return this.#finish({ ...patch, success: true }, asked.messages);
+    const state = await this.#stateNow();
+    if (state !== 'running')
+      return this.#finish({ ...asked.patch, ...holdPatch(null, `the trader is ${state}`) }, asked.messages);
     await this.#save({ ...patch, step: 'sending' });
     return this.#send(patch, asked.messages);
+  }
+
+  /** A model may think for a minute; somebody may have paused the trader meanwhile. */
+  async #stateNow(): Promise<string> {
+    const [trader] = await traderStates(this.#stories.db, [this.#cycle.modelId]);
+    return trader?.state ?? 'gone';
   }
 
   /** Builds the context and asks. The intent of a call that costs money is stored before it. */
@@ -128,7 +144,8 @@ class DecisionCycle {
     const { modelId, slotMs, cycleNumber } = this.#cycle;
     const context = await buildContext(this.#stories, this.#trader, { modelId, slotMs, cycleNumber });
     this.#signal.throwIfAborted();
-    return askModel(this.#stories, this.#trader, context, frame, this.#start.lease, this.#signal);
+    if (this.#trader.model.deterministic) return askBuiltin(this.#stories, this.#trader, context, frame, this.#signal);
+    return askEndpoint(this.#stories, this.#trader, context, frame, this.#start.lease, this.#signal);
   }
 
   async #send(patch: CyclePatch, messages: Asked['messages'] = []): Promise<Outcome> {
@@ -139,6 +156,14 @@ class DecisionCycle {
     // The answer of an exchange is no fill: it only says that there is something to fetch.
     await syncFills(this.#stories, this.#cycle.modelId, this.#nowMs, { snapshot: true });
     return this.#finish({ ...patch, orders: sent, success: true }, messages);
+  }
+
+  /** The conversation of a cycle that was answered before its process died. */
+  async #rememberedMessages(): Promise<Asked['messages']> {
+    const { answer, context, slotMs } = this.#cycle;
+    const stored = await this.#frames.frame(slotMs, this.#signal, false);
+    if (answer === null || context === null || stored === null) return [];
+    return conversation(this.#trader, context, stored.frame, JSON.stringify(answer));
   }
 
   #answerLost(): Promise<Outcome> {

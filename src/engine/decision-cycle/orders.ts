@@ -4,6 +4,7 @@ import type { Answer, DecisionContext, MarketFrame } from '../../domain/decision
 import { judge, startUsed } from '../../domain/guardrails.ts';
 import { sizeDecision } from '../../domain/sizing.ts';
 import type { CycleOrders, OrderRecord, Rejection } from '../../store/decisions.ts';
+import { crossing } from '../../telemetry/boundaries.ts';
 import type { Stories } from '../context.ts';
 
 /** Market ms after which the exchange refuses the request, so that "unknown" can come to mean "never placed". */
@@ -66,7 +67,8 @@ export async function sendOrders(
   signal: AbortSignal,
 ): Promise<CycleOrders> {
   if (orders.request === null) return orders;
-  const results = await stories.exchange.send({ account, ...orders.request }, nowMs, signal);
+  const request = { account, ...orders.request };
+  const results = await crossing('call exchange.send', () => stories.exchange.send(request, nowMs, signal));
   for (const [index, { status, error, avgPrice }] of results.entries()) {
     const leg = orders.legs[index];
     stories.logger.info(

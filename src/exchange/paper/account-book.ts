@@ -3,7 +3,7 @@
 import type { Side } from '../../domain/fill.ts';
 import { gridSize, roundPrice } from '../../domain/rounding.ts';
 
-export type PaperFees = { readonly takerFeeBps: number; readonly makerFeeBps: number; readonly slippageBps: number };
+export type PaperFees = { readonly takerFeeBps: number; readonly slippageBps: number };
 
 export type BookPosition = { size: number; entryPrice: number; leverage: number };
 

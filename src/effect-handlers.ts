@@ -1,0 +1,98 @@
+/** What becomes of effects: keys are refreshed, jobs reach their queue, trades the stream. */
+
+import type { Family } from './domain/published-keys.ts';
+import { parseTarget, type Target } from './domain/published-keys.ts';
+import { contractOf, parsePayload } from './jobs/registry.ts';
+import type { PriceKeys } from './projections/price-keys.ts';
+import type { Publisher } from './projections/publisher.ts';
+import type { TradeStream } from './projections/trade-stream.ts';
+import type { Enqueue, JobQueues } from './redis/queues.ts';
+import { Batcher } from './store/batcher.ts';
+import type { Database } from './store/database.ts';
+import { buryJob } from './store/dead-letters.ts';
+import type { EffectRow, EnqueueEffect } from './store/effects.ts';
+import type { Outbox } from './store/outbox.ts';
+import { crossing } from './telemetry/boundaries.ts';
+import type { Logger } from './telemetry/logger.ts';
+
+export type EffectDoors = {
+  readonly db: Database;
+  readonly publisher: Publisher;
+  readonly prices: PriceKeys;
+  readonly queues: JobQueues;
+  readonly stream: TradeStream;
+  readonly logger: Logger;
+};
+
+const PRICE_FAMILIES: ReadonlySet<Family> = new Set<Family>(['priceLatest', 'priceLatestByProvider', 'cryptoPrices']);
+
+/** How BullMQ says that it gave a job up because its processes died. */
+export const STALLED_TOO_OFTEN = /stalled more than allowable/;
+
+export function registerEffects(outbox: Outbox, doors: EffectDoors): void {
+  // Refreshes of one process go one after the other: models that finish together share a token, a load and a pipeline.
+  const refreshes = new Batcher<Target>(async (targets) => {
+    const projected = targets.filter((target) => !PRICE_FAMILIES.has(target.family));
+    await Promise.all([
+      doors.publisher.refresh(projected),
+      targets.length > projected.length ? doors.prices.refresh() : undefined,
+    ]);
+  });
+  outbox.register('project', (rows) =>
+    refreshes.add(rows.map((row) => parseTarget(row.target)).filter((target): target is Target => target !== null)),
+  );
+  outbox.register('enqueue', async (rows) => {
+    const poison = await buryPoison(
+      doors,
+      rows.filter((row) => row.attempts > 0),
+    );
+    await crossing('write queue', () => doors.queues.add(rows.filter((row) => !poison.has(row)).map(toEnqueue)));
+  });
+  outbox.register('stream', (rows) => crossing('write trades:stream', () => doors.stream.publish(rows)), {
+    ordered: true,
+  });
+}
+
+function toEnqueue(row: EffectRow): Enqueue {
+  const { job, data, again, delayMs } = row.payload as EnqueueEffect['payload'];
+  return {
+    job: contractOf(job).name,
+    data: data as { v: number },
+    identity: row.target,
+    again: again === true || row.attempts > 0,
+    delayMs: delayMs ?? 0,
+  };
+}
+
+/**
+ * The relay offers jobs again that nobody acknowledged. One that the queue gave up because its processes died again and again would only
+ * kill the next one: it goes to the dead letters instead.
+ */
+async function buryPoison(doors: EffectDoors, rows: readonly EffectRow[]): Promise<Set<EffectRow>> {
+  const buried = new Set<EffectRow>();
+  for (const row of rows) {
+    const entry = toEnqueue(row);
+    const givenUp = await doors.queues.givenUp(entry);
+    if (givenUp === null || !STALLED_TOO_OFTEN.test(givenUp.reason)) continue;
+    const contract = contractOf(entry.job);
+    const { job } = givenUp;
+    const letter = {
+      job: entry.job,
+      identity: entry.identity,
+      jobId: job.id ?? '',
+      modelId: contract.modelOf(parsePayload(contract, entry.data)),
+      payload: entry.data,
+      errorCode: 'NOF0_JOB_POISON',
+      errorMessage: `the process of this job died ${job.stalledCounter} times`,
+      attempts: job.attemptsMade,
+      stalls: job.stalledCounter,
+    };
+    await buryJob(doors.db, letter, row.id);
+    doors.logger.error(
+      { job: letter.job, jobId: letter.jobId, stalls: letter.stalls },
+      'a job killed its process too often',
+    );
+    buried.add(row);
+  }
+  return buried;
+}

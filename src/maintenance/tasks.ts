@@ -1,0 +1,55 @@
+/** What the platform does for itself. Every task may run at any time, in any process, and twice. */
+
+import { done, type Outcome } from '../engine/context.ts';
+import type { MaintenanceTask } from '../jobs/maintenance.ts';
+import { repairKeys } from '../projections/check.ts';
+import type { Resources } from '../resources.ts';
+import { pruneRuns } from '../store/job-runs.ts';
+
+/** Keys refreshed at a time when all of them are. */
+const WARM_CHUNK = 200;
+
+type Task = (resources: Resources, signal: AbortSignal) => Promise<Outcome>;
+
+export const TASKS: Readonly<Record<MaintenanceTask, Task>> = {
+  /** Drains what nobody holds, until nothing is left. The relays of the processes do the same, a round a second. */
+  async 'relay-effects'({ outbox }, signal) {
+    let taken = 0;
+    for (let found = await outbox.relay(); found > 0; found = await outbox.relay()) {
+      taken += found;
+      signal.throwIfAborted();
+    }
+    return done({ taken });
+  },
+
+  async 'prune-runs'({ db, config }, signal) {
+    let pruned = 0;
+    for (
+      let gone = await pruneRuns(db, config.arena.retention.jobRuns);
+      gone > 0;
+      gone = await pruneRuns(db, config.arena.retention.jobRuns)
+    ) {
+      pruned += gone;
+      signal.throwIfAborted();
+    }
+    return done({ pruned });
+  },
+
+  async 'check-consistency'({ publisher, metrics, logger }) {
+    const { compared, differences } = await repairKeys(publisher);
+    for (const { family, text } of differences) {
+      metrics.inconsistencies.inc({ family });
+      logger.warn({ family, difference: text }, 'a key did not say what Postgres says; it was refreshed');
+    }
+    return done({ compared, repaired: differences.length });
+  },
+
+  async 'warm-cache'({ publisher, prices }, signal) {
+    const targets = await publisher.allTargets();
+    for (let first = 0; first < targets.length; first += WARM_CHUNK) {
+      signal.throwIfAborted();
+      await publisher.refresh(targets.slice(first, first + WARM_CHUNK));
+    }
+    return done({ keys: targets.length + (await prices.refresh()) });
+  },
+};

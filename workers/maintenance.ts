@@ -1,0 +1,7 @@
+import { TASKS } from '../src/maintenance/tasks.ts';
+import type { Resources } from '../src/resources.ts';
+import type { Handler } from './define-worker.ts';
+
+export function maintenanceHandler(resources: Resources): Handler<'maintenance'> {
+  return (payload, { signal }) => TASKS[payload.task](resources, signal);
+}
