@@ -285,6 +285,7 @@ function arenaWith(field: string, value: string): object {
   const arena: Record<string, unknown> = {
     schedules: { price: '1s', decision: '3m', snapshot: '5m', analytics: '1h' },
     paces: { synthetic: {}, replay: {} },
+    retention: {},
     models: [structuredClone(field.includes('endpoint') ? ENDPOINT_MODEL : PLAIN_MODEL)],
   };
   const names = field.replaceAll('[]', '.0').split('.');

@@ -16,7 +16,8 @@ import {
 import type { Resources } from '../resources.ts';
 import { addEffects } from '../store/effects.ts';
 import { modelIds } from '../store/models.ts';
-import { badFlag, print } from './output.ts';
+import { parseJsonObject } from './flags.ts';
+import { print } from './output.ts';
 import { type CommonFlags, withSession } from './session.ts';
 
 export function enqueueCommand(program: Command): void {
@@ -29,7 +30,7 @@ export function enqueueCommand(program: Command): void {
     .action(async (job: string, _options, command: Command) => {
       const flags = command.optsWithGlobals<CommonFlags & { model?: string; data?: string }>();
       const contract = contractOf(job);
-      const data = parseData(flags.data);
+      const data = flags.data === undefined ? {} : parseJsonObject('--data', flags.data);
       await withSession(flags, {}, async (session) => {
         const resources = await session.resources('enqueue');
         const payload = parsePayload(contract, {
@@ -45,19 +46,6 @@ export function enqueueCommand(program: Command): void {
         );
       });
     });
-}
-
-function parseData(text: string | undefined): Record<string, unknown> {
-  if (text === undefined) return {};
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw badFlag('--data', `a JSON object (${error instanceof Error ? error.message : 'not JSON'})`, text);
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw badFlag('--data', 'a JSON object', text);
-  return value as Record<string, unknown>;
 }
 
 /** Fields that "now" gives: the run's market time, the current slot, the run's provider. */

@@ -3,7 +3,8 @@
 import path from 'node:path';
 import type { MarketSettings } from '../config.ts';
 import { closest } from '../domain/closest.ts';
-import { JOB_NAMES, type JobName } from '../jobs/registry.ts';
+import { parseDuration } from '../domain/time.ts';
+import { contractOf, JOB_NAMES, type JobName } from '../jobs/registry.ts';
 import { badFlag } from './output.ts';
 
 /** `--queues a,b`: names of jobs, all of them when absent. */
@@ -55,7 +56,69 @@ export function parseMarket(flags: MarketFlags): MarketSettings {
 /** `--from` and `--to`: a moment as ISO 8601 or Unix milliseconds; undefined when absent. */
 export function parseMoment(flag: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  const value = /^\d{13}$/.test(text) ? Number(text) : Date.parse(text);
-  if (!Number.isFinite(value)) throw badFlag(flag, 'a moment such as 2025-07-22T12:00:00Z or Unix milliseconds', text);
+  const value = readMoment(text);
+  if (value === null) throw badFlag(flag, 'a moment such as 2025-07-22T12:00:00Z or Unix milliseconds', text);
   return value;
+}
+
+function readMoment(text: string): number | null {
+  const value = /^\d{13}$/.test(text) ? Number(text) : Date.parse(text);
+  return Number.isFinite(value) ? value : null;
+}
+
+/** `--since` and `--until`: a moment, or a duration such as `2h`, which means that long ago. */
+export function parsePast(flag: string, text: string | undefined, nowMs = Date.now()): number | undefined {
+  if (text === undefined) return undefined;
+  const durationMs = parseDuration(text);
+  if (durationMs !== null) return nowMs - durationMs;
+  const value = readMoment(text);
+  if (value !== null) return value;
+  throw badFlag(flag, 'a moment such as 2025-07-22T12:00:00Z, Unix milliseconds, or a duration such as 2h', text);
+}
+
+/** A flag whose value is a JSON object. */
+export function parseJsonObject(flag: string, text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw badFlag(flag, `a JSON object (${error instanceof Error ? error.message : 'not JSON'})`, text);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw badFlag(flag, 'a JSON object', text);
+  return value as Record<string, unknown>;
+}
+
+/** One of a few words. */
+export function parseWord(flag: string, text: string, words: readonly string[]): string {
+  if (words.includes(text)) return text;
+  const guess = closest(text, words);
+  throw badFlag(flag, `one of ${words.join(', ')}${guess ? ` (did you mean ${guess}?)` : ''}`, text);
+}
+
+/** Numbers of dead letters, each once. */
+export function parseIds(texts: readonly string[]): number[] {
+  const ids = texts.map((text) => {
+    const id = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (!Number.isSafeInteger(id))
+      throw badFlag('<id>', 'the number of a dead letter, as `nof0 failed` shows it', text);
+    return id;
+  });
+  return [...new Set(ids)];
+}
+
+export type LetterFlags = {
+  readonly job?: string;
+  readonly model?: string;
+  readonly error?: string;
+  readonly since?: string;
+};
+
+/** The flags that choose among failed jobs and runs. */
+export function parseFilter(flags: LetterFlags) {
+  return {
+    job: flags.job === undefined ? undefined : contractOf(flags.job).name,
+    modelId: flags.model,
+    error: flags.error,
+    sinceMs: parsePast('--since', flags.since),
+  };
 }

@@ -2,8 +2,12 @@
 
 import { Command, CommanderError } from 'commander';
 import { JOB_NAMES } from '../jobs/registry.ts';
+import { cancelCommand } from './cancel.ts';
 import { enqueueCommand } from './enqueue.ts';
+import { auditCommand, runsCommand } from './history.ts';
+import { failedCommand, redriveCommand } from './letters.ts';
 import { printError } from './output.ts';
+import { pauseCommand, resumeCommand } from './pause.ts';
 import type { ProcessRoles } from './processes.ts';
 import { queuesCommand } from './queues.ts';
 import { apiCommand, migrateCommand, schedulerCommand, workerCommand } from './roles.ts';
@@ -27,6 +31,13 @@ export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'q
   migrateCommand(program);
   enqueueCommand(program);
   queuesCommand(program);
+  failedCommand(program);
+  redriveCommand(program);
+  cancelCommand(program);
+  pauseCommand(program);
+  resumeCommand(program);
+  runsCommand(program);
+  auditCommand(program);
   verifyCommand(program);
   for (const command of program.commands) command.exitOverride();
   try {

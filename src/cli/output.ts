@@ -66,3 +66,14 @@ export function badFlag(flag: string, expected: string, got: string): CodedError
 export function usd(value: number): string {
   return value.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 }
+
+/** `2026-01-01 12:00:00`, UTC. */
+export function moment(at: Date): string {
+  return at.toISOString().slice(0, 19).replace('T', ' ');
+}
+
+/** One line of at most so many characters. */
+export function shorten(text: string, length: number): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.length <= length ? line : `${line.slice(0, length - 1)}…`;
+}
