@@ -19,7 +19,7 @@ import { CancelMarks } from './cancel-marks.ts';
 import { buryFailed } from './dead-letters.ts';
 import { identityOf, type JobPromise } from './job-promise.ts';
 import { reportRun } from './report.ts';
-import { timeLimit } from './time-limit.ts';
+import { withinLimits } from './time-limit.ts';
 
 /** What a handler gets beside its payload. */
 export type JobRun = { readonly signal: AbortSignal; readonly logger: Logger; readonly attempt: number };
@@ -105,15 +105,17 @@ export class Pipeline {
     const slotMs = contract.slotOf(payload);
     if (slotMs !== null)
       metrics.slotLag.observe({ job: contract.name }, Math.max(0, startedAt.getTime() - slotMs) / 1000);
-    const { signal, release } = timeLimit(stop, contract.timeoutMs);
-    const run = withinWork({ job: contract.name, signal }, () =>
-      untilAborted(signal, this.#handler(payload, { signal, logger, attempt }), () =>
+    const limits = {
+      stop,
+      timeoutMs: contract.timeoutMs,
+      reason: () =>
         stop.aborted
           ? new CodedError('NOF0_JOB_ABORTED', `${contract.name} was aborted: ${String(stop.reason)}`)
           : new CodedError('NOF0_JOB_TIMEOUT', `${contract.name} took longer than ${contract.timeoutMs} ms`),
-      ),
+    };
+    return withinLimits(limits, (signal) =>
+      withinWork({ job: contract.name, signal }, () => this.#handler(payload, { signal, logger, attempt })),
     );
-    return run.finally(release);
   }
 }
 
@@ -132,14 +134,4 @@ function afterFailure(error: unknown, stop: AbortSignal): Outcome | CodedError {
   if (coded.code === 'NOF0_PAYLOAD_TOO_NEW') return snoozed(TOO_NEW_SNOOZE_MS, coded.message);
   const { retryAfterMs } = coded.details;
   return coded.retryable && typeof retryAfterMs === 'number' ? snoozed(retryAfterMs, coded.message) : coded;
-}
-
-/** The work's result, or the abort's error as soon as the signal fires: a handler that does not listen cannot hold the job. */
-function untilAborted<T>(signal: AbortSignal, work: Promise<T>, reason: () => Error): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(reason());
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

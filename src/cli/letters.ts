@@ -60,16 +60,15 @@ function filterOptions(command: Command): Command {
 }
 
 function assertChoice(ids: readonly number[], all: boolean, filtered: boolean): void {
-  if (all ? ids.length === 0 : ids.length > 0 && !filtered) return;
-  const fault = all
-    ? 'ids and --all exclude each other'
-    : ids.length > 0
-      ? '--job, --model, --error and --since go with --all, not with ids'
-      : 'nothing was chosen';
-  throw new CodedError(
-    'NOF0_INPUT_INVALID',
-    `${fault}: give the numbers that \`nof0 failed\` shows, or --all (with --job, --model, --error, --since to narrow it)`,
-  );
+  const refuse = (fault: string) => {
+    throw new CodedError(
+      'NOF0_INPUT_INVALID',
+      `${fault}: give the numbers that \`nof0 failed\` shows, or --all (with --job, --model, --error, --since to narrow it)`,
+    );
+  };
+  if (all && ids.length > 0) refuse('ids and --all exclude each other');
+  if (!all && filtered) refuse('--job, --model, --error and --since go with --all');
+  if (!all && ids.length === 0) refuse('nothing was chosen');
 }
 
 function letterTable(letters: readonly DeadLetter[]): string {

@@ -47,7 +47,7 @@ function switchCommand(
           ...(await does.models(control, targets.models)),
         ];
         for (const { target, changed, state } of switched)
-          print(`${target} ${changed ? 'is' : 'was'} ${state}${changed ? ' now' : ' already'}`);
+          print(`${target} is ${state}${changed ? ' now' : ': nothing to do'}`);
       });
     });
 }

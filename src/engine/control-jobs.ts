@@ -75,7 +75,12 @@ async function buryCancelled({ db, who }: Control, job: QueuedJob, upto: number)
     attempts: job.attempts,
     stalls: job.stalls,
   };
-  await buryJob(db, letter, upto).catch((error: unknown) => {
+  // Two people may cancel the same job: the second one looks for a letter when the first one has written it.
+  const bury = db.transaction(async (tx) => {
+    await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`cancel ${job.id}`]);
+    await buryJob(tx, letter, upto);
+  });
+  await bury.catch((error: unknown) => {
     throw new CodedError(
       'NOF0_DATABASE_UNAVAILABLE',
       `the job is out of its queue but still promised, so it will come back; cancel it again: ${messageOf(error)}`,

@@ -64,8 +64,9 @@ export class Database implements Queryable {
       idleTimeoutMillis: 30_000,
       types,
     });
-    // A connection that dies while idle reports here; unheard it would end the process.
+    // A connection that dies reports to the pool while it is idle and by itself while it is in use; unheard either would end the process.
     this.#pool.on('error', options.onError);
+    this.#pool.on('connect', (client) => client.on('error', options.onError));
     this.prisma = new PrismaClient({ adapter: new PrismaPg(this.#pool) });
   }
 

@@ -7,11 +7,35 @@ export type Logger = PinoLogger;
 
 export type LogSettings = { readonly level: string; readonly format: 'auto' | 'json' | 'pretty' };
 
-const SECRET_PATHS = ['apiKey', 'password', 'secret', 'token', 'authorization', 'privateKey'].flatMap((name) => [
-  name,
-  `*.${name}`,
-  `*.*.${name}`,
-]);
+const SECRET_NAMES = new Set(['apiKey', 'password', 'secret', 'token', 'authorization', 'privateKey']);
+/** Deeper than any object we log; keeps a circle from being followed for ever. */
+const MAX_DEPTH = 5;
+
+/** The object with the values of secret names hidden, however deep; the same object when it holds none. */
+function withoutSecrets(object: Record<string, unknown>, depth = 0): Record<string, unknown> {
+  let safe: Record<string, unknown> | null = null;
+  for (const name of Object.keys(object)) {
+    const value = object[name];
+    const shown = SECRET_NAMES.has(name) ? '***' : isPlain(value) ? hiddenWithin(value, depth) : value;
+    if (shown === value) continue;
+    safe ??= { ...object };
+    safe[name] = shown;
+  }
+  return safe ?? object;
+}
+
+function hiddenWithin(value: Record<string, unknown> | unknown[], depth: number): unknown {
+  if (depth >= MAX_DEPTH) return value;
+  if (!Array.isArray(value)) return withoutSecrets(value, depth + 1);
+  const items = value.map((item: unknown) => (isPlain(item) ? hiddenWithin(item, depth + 1) : item));
+  return items.some((item, index) => item !== value[index]) ? items : value;
+}
+
+/** Objects of other classes (errors, dates) have forms of their own in a log. */
+function isPlain(value: unknown): value is Record<string, unknown> | unknown[] {
+  if (typeof value !== 'object' || value === null) return false;
+  return Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
+}
 
 /** The address with its credentials hidden: `postgres://user:***@host/db`. */
 export function redactUrl(url: string): string {
@@ -37,7 +61,8 @@ export function createLogger(settings: LogSettings, base: Record<string, unknown
     {
       level: settings.level,
       base,
-      redact: { paths: SECRET_PATHS, censor: '***' },
+      // The library's own redaction takes five times as long as all the rest of a line.
+      formatters: { log: (line) => withoutSecrets(line), bindings: (base) => withoutSecrets(base) },
       hooks: {
         logMethod(args, method) {
           method.apply(
