@@ -12,7 +12,7 @@ import { jobLock } from '../src/redis/lock.ts';
 import type { Resources } from '../src/resources.ts';
 import { Batcher } from '../src/store/batcher.ts';
 import { acknowledgeAll, newestEnqueue } from '../src/store/effects.ts';
-import { pass } from '../src/telemetry/boundaries.ts';
+import { crossing, pass } from '../src/telemetry/boundaries.ts';
 import type { Logger } from '../src/telemetry/logger.ts';
 import { withinWork } from '../src/telemetry/work.ts';
 import { CancelMarks } from './cancel-marks.ts';
@@ -45,10 +45,13 @@ export class Pipeline {
     this.#contract = contract;
     this.#handler = handler as unknown as (payload: { v: number }, run: JobRun) => Promise<Outcome>;
     this.#cancelMarks = new CancelMarks(resources);
-    this.#acknowledged = new Batcher((promises) => acknowledgeAll(resources.db, promises));
+    this.#acknowledged = new Batcher((promises) =>
+      crossing(`settle ${contract.name}`, () => acknowledgeAll(resources.db, promises)),
+    );
   }
 
   async run(job: Job, token: string, stop: AbortSignal): Promise<Outcome> {
+    pass(`take ${this.#contract.name}`, 'after');
     const startedAt = new Date();
     const attempt = job.attemptsMade + 1;
     const promise: JobPromise = { target: identityOf(job), upto: Number.MAX_SAFE_INTEGER };
@@ -70,11 +73,13 @@ export class Pipeline {
         pass(`acknowledge ${this.#contract.name}`, 'before');
         return outcome;
       }
-      await job.moveToDelayed(Date.now() + outcome.ms, token);
+      const { ms } = outcome;
+      await crossing(`snooze ${this.#contract.name}`, () => job.moveToDelayed(Date.now() + ms, token));
       throw new DelayedError();
     }
     if (outcome.retryable && attempt < this.#contract.attempts) throw outcome;
     await buryFailed(this.#resources, this.#contract, job, { promise, payload, error: outcome, attempts: attempt });
+    pass(`give up ${this.#contract.name}`, 'before');
     throw new UnrecoverableError(`${outcome.code}: ${outcome.message}`);
   }
 

@@ -2,6 +2,7 @@
 
 import type { Redis } from 'ioredis';
 import { type LockOptions, Mutex, TimeoutError } from 'redis-semaphore';
+import { crossing } from '../telemetry/boundaries.ts';
 
 /** How long a refresh waits for another process that computes the same key. */
 const WAIT_MS = 100;
@@ -33,7 +34,7 @@ export function refreshLock(redis: Redis, key: string, ttlMs: number, onLost: ()
     onLockLost: onLost,
   });
   return {
-    tryAcquire: () => mutex.tryAcquire(),
+    tryAcquire: () => crossing('lock key', () => mutex.tryAcquire()),
     async waitFor() {
       try {
         await mutex.acquire();
@@ -44,7 +45,7 @@ export function refreshLock(redis: Redis, key: string, ttlMs: number, onLost: ()
       }
     },
     async release() {
-      if (mutex.isAcquired) await mutex.release();
+      if (mutex.isAcquired) await crossing('unlock key', () => mutex.release());
     },
   };
 }
@@ -65,7 +66,7 @@ export function jobLock(
     onLockLost: onLost,
   });
   return {
-    tryAcquire: () => mutex.tryAcquire(),
-    release: () => mutex.release(),
+    tryAcquire: () => crossing('lock job', () => mutex.tryAcquire()),
+    release: () => crossing('unlock job', () => mutex.release()),
   };
 }

@@ -1,7 +1,10 @@
 /**
  * Collects what comes while a batch is at work into the next one. Under load many small requests become few large ones; at rest each
- * is served at once.
+ * is served at once. A batch is nobody's work alone: an abort of the one whose request opened it must not fail the others.
  */
+
+import { outsideWork } from '../telemetry/work.ts';
+
 export class Batcher<T> {
   readonly #work: (items: readonly T[]) => Promise<void>;
   #waiting: { items: T[]; done: Promise<void> } | null = null;
@@ -17,7 +20,7 @@ export class Batcher<T> {
       const batch: T[] = [];
       const start = () => {
         this.#waiting = null;
-        return this.#work(batch);
+        return outsideWork(() => this.#work(batch));
       };
       // The batch before reports its own error to its own callers.
       const done = this.#running.then(start, start);

@@ -7,7 +7,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { sha256 } from '../domain/random.ts';
 import { CodedError, isDatabaseOutage, messageOf } from '../errors.ts';
-import { commitName, crossing, pass } from '../telemetry/boundaries.ts';
+import { commitName, crossing, pass, writesOf } from '../telemetry/boundaries.ts';
 import { assertNotAborted } from '../telemetry/work.ts';
 import { PrismaClient } from './generated/client.ts';
 
@@ -71,10 +71,10 @@ export class Database implements Queryable {
   }
 
   query<T extends object = Row>(text: string, values: unknown[] = []): Promise<T[]> {
-    const commit = commitName(text);
-    return commit === null
+    const writes = writesOf(text);
+    return writes.length === 0
       ? run<T>(this.#pool, text, values)
-      : crossing(commit, () => run<T>(this.#pool, text, values));
+      : crossing(commitName(writes), () => run<T>(this.#pool, text, values));
   }
 
   /**
@@ -89,12 +89,11 @@ export class Database implements Queryable {
       await client.query('BEGIN');
       const result = await work({
         query: <R extends object = Row>(text: string, values: unknown[] = []) => {
-          const commit = commitName(text);
-          if (commit !== null) writes.add(commit.replace('commit ', ''));
+          for (const write of writesOf(text)) writes.add(write);
           return run<R>(client, text, values);
         },
       });
-      const commit = `commit ${[...writes].join(' ')}`;
+      const commit = commitName(writes);
       if (writes.size > 0) pass(commit, 'before');
       assertNotAborted();
       await client.query('COMMIT');

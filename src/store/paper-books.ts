@@ -87,14 +87,47 @@ export async function shareCursor(tx: Queryable, provider: string): Promise<numb
   return 0;
 }
 
-/** The matcher's lease: its cursor row, held until its commit. Null when another matcher is at work. */
-export async function claimCursor(tx: Queryable, provider: string): Promise<number | null> {
+/** The matcher's lease: its cursor row, held until its commit. A second matcher and placements wait their turn. */
+export async function claimCursor(tx: Queryable, provider: string): Promise<number> {
+  const rows = await tx.query<{ seq: number }>('SELECT seq FROM paper_cursor WHERE provider = $1 FOR UPDATE', [
+    provider,
+  ]);
+  if (rows[0]) return rows[0].seq;
   await tx.query('INSERT INTO paper_cursor (provider) VALUES ($1) ON CONFLICT DO NOTHING', [provider]);
-  const rows = await tx.query<{ seq: number }>(
-    'SELECT seq FROM paper_cursor WHERE provider = $1 FOR UPDATE SKIP LOCKED',
-    [provider],
+  return claimCursor(tx, provider);
+}
+
+/** An account with its positions, its resting orders and the marks, as they were at one moment: one statement is one snapshot. */
+export async function accountView(
+  db: Queryable,
+  provider: string,
+  account: string,
+): Promise<{
+  account: PaperAccountRow | null;
+  positions: PaperPositionRow[];
+  resting: PaperOrderRow[];
+  marks: MarkRow[];
+}> {
+  const list = (sql: string) => `(SELECT coalesce(jsonb_agg(to_jsonb(r)), '[]'::jsonb) FROM (${sql}) r)`;
+  const rows = await db.query<{
+    accounts: PaperAccountRow[];
+    positions: PaperPositionRow[];
+    resting: PaperOrderRow[];
+    marks: MarkRow[];
+  }>(
+    `SELECT ${list(`SELECT ${ACCOUNT} FROM paper_accounts WHERE account = $1`)} AS accounts,
+            ${list(`SELECT account, symbol, size, entry_price AS "entryPrice", leverage FROM paper_positions WHERE account = $1 ORDER BY symbol`)} AS positions,
+            ${list(`SELECT ${ORDER} FROM paper_orders WHERE status = 'resting' AND account = $1 ORDER BY oid`)} AS resting,
+            ${list(`SELECT symbol, price, ts_ms AS "tsMs" FROM paper_marks WHERE provider = $2`)} AS marks`,
+    [account, provider],
   );
-  return rows[0]?.seq ?? null;
+  const [view] = rows;
+  return {
+    account: view?.accounts[0] ?? null,
+    positions: view?.positions ?? [],
+    resting: view?.resting ?? [],
+    marks: view?.marks ?? [],
+  };
 }
 
 export async function moveCursor(
@@ -143,10 +176,6 @@ export function lockAccounts(tx: Queryable, accounts: readonly string[]): Promis
     `SELECT ${ACCOUNT} FROM paper_accounts WHERE account = ANY($1) ORDER BY account FOR UPDATE`,
     [accounts],
   );
-}
-
-export function readAccount(db: Queryable, account: string): Promise<PaperAccountRow[]> {
-  return db.query<PaperAccountRow>(`SELECT ${ACCOUNT} FROM paper_accounts WHERE account = $1`, [account]);
 }
 
 export function positionsOf(tx: Queryable, accounts: readonly string[]): Promise<PaperPositionRow[]> {

@@ -8,7 +8,7 @@ import { currentWork } from './work.ts';
 export type Boundary = {
   /** Job whose work passes, or `-` outside of jobs. */
   readonly job: string;
-  /** What is about to happen or has happened, for instance `commit decision_cycles`. */
+  /** What is about to happen or has happened, for instance `commit +decision_cycles`. */
   readonly what: string;
   readonly side: 'before' | 'after';
 };
@@ -37,18 +37,28 @@ export async function crossing<T>(what: string, work: () => Promise<T>): Promise
   return result;
 }
 
-const WRITTEN = /\b(?:INSERT INTO|UPDATE|DELETE FROM)\s+([a-z_]+)|\badd_effects\b/gi;
-const written = new Map<string, string>();
+/** Statements that write; `FOR UPDATE` and `DO UPDATE SET` only look like it. Functions of the schema that write are named themselves. */
+const WRITES =
+  /\b(INSERT INTO|DELETE FROM|(?<!FOR |KEY |DO )UPDATE)\s+([a-z_]+)|\b(add_effects|refresh_views_nof0|ensure_tick_partitions)\b/gi;
+const SIGNS: Readonly<Record<string, string>> = { 'INSERT INTO': '+', 'DELETE FROM': '-', UPDATE: '~' };
+const written = new Map<string, readonly string[]>();
 
-/** `commit <tables>` for a statement that writes; null for one that only reads. */
-export function commitName(sql: string): string | null {
-  let name = written.get(sql);
-  if (name === undefined) {
-    const tables = [...sql.matchAll(WRITTEN)]
-      .map((match) => match[1] ?? 'effects')
-      .filter((table) => table.toLowerCase() !== 'set');
-    name = tables.length === 0 ? '' : `commit ${[...new Set(tables)].join(' ')}`;
-    written.set(sql, name);
+/** What a statement writes: `+table` inserts, `~table` updates, `-table` deletes. Empty for one that only reads. */
+export function writesOf(sql: string): readonly string[] {
+  let writes = written.get(sql);
+  if (writes === undefined) {
+    const found = [...sql.matchAll(WRITES)].map(([, verb, table, called]) =>
+      called === undefined
+        ? `${SIGNS[verb?.toUpperCase() ?? '']}${table}`
+        : called.toLowerCase().replace('add_effects', '+effects'),
+    );
+    writes = [...new Set(found)];
+    written.set(sql, writes);
   }
-  return name === '' ? null : name;
+  return writes;
+}
+
+/** Name of a commit by what it writes. */
+export function commitName(writes: Iterable<string>): string {
+  return `commit ${[...writes].join(' ')}`;
 }

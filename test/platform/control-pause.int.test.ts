@@ -113,7 +113,7 @@ describe('a paused queue', () => {
       await startProcess(arena.run, { snapshot: handler, analytics: async () => done({ note: ended.push('other') }) }),
     );
     await resources.outbox.drain(await commit(arena.db, [enqueueEffect('analytics', { asOfMs: T0 })]));
-    await eventually(() => expect(ended).toEqual(['first', 'other']));
+    await eventually(async () => expect(await outboxTargets(arena.db)).toEqual(['snapshot_second']));
     await age(arena.db);
     await resources.outbox.relay();
     expect(await queueOf(resources, 'snapshot').getWaitingCount()).toBe(1);

@@ -42,12 +42,11 @@ export async function runDecisionCycle(
 ): Promise<Outcome> {
   const trader = stories.traders.get(modelId);
   if (trader === undefined) throw new CodedError('NOF0_MODEL_UNKNOWN', `model "${modelId}" is not in the arena file`);
-  const late = stories.clock.now(slotMs) > lateAfterMs(slotMs, trader.participant.decision ?? stories.pace.decision);
   const start = await committed(stories, 'begin-cycle', () => beginCycle(stories.db, modelId, slotMs));
   if (start.kind === 'done') return skipped('this slot has been decided');
   if (start.kind === 'busy') return snoozed(start.retryAfterMs, 'another cycle of this model is running');
   try {
-    return await new DecisionCycle(stories, frames, trader, start, late, signal).run();
+    return await new DecisionCycle(stories, frames, trader, start, signal).run();
   } catch (error) {
     // The next attempt need not wait for the lease to run out. If this fails too, it runs out.
     await outsideWork(() => releaseLease(stories.db, start.lease)).catch(() =>
@@ -62,23 +61,14 @@ class DecisionCycle {
   readonly #frames: FrameBuilder;
   readonly #trader: Trader;
   readonly #start: Started;
-  readonly #late: boolean;
   readonly #signal: AbortSignal;
   #cycle: Cycle;
 
-  constructor(
-    stories: Stories,
-    frames: FrameBuilder,
-    trader: Trader,
-    start: Started,
-    late: boolean,
-    signal: AbortSignal,
-  ) {
+  constructor(stories: Stories, frames: FrameBuilder, trader: Trader, start: Started, signal: AbortSignal) {
     this.#stories = stories;
     this.#frames = frames;
     this.#trader = trader;
     this.#start = start;
-    this.#late = late;
     this.#signal = signal;
     this.#cycle = start.cycle;
   }
@@ -99,7 +89,7 @@ class DecisionCycle {
   async #decide(): Promise<Outcome> {
     if (this.#start.state !== 'running' && this.#start.state !== 'shadow')
       return this.#hold(`the trader is ${this.#start.state}`, null);
-    const stored = await this.#frames.frame(this.#cycle.slotMs, this.#signal, !this.#late);
+    const stored = await this.#frames.frame(this.#cycle.slotMs, this.#signal, !this.#isLate());
     if (stored === null) return this.#hold('the slot is late and has no frame', 'NOF0_FRAME_MISSING');
     const asked =
       this.#cycle.answer === null
@@ -115,7 +105,7 @@ class DecisionCycle {
     const context = this.#cycle.context ?? asked.patch.context;
     if (context === undefined) throw new CodedError('NOF0_INTERNAL', 'an answered cycle has no context');
     const review = reviewAnswer(this.#stories, asked.answer, context, stored.frame, {
-      mayEnter: !this.#late,
+      mayEnter: !this.#isLate(),
       sends: this.#start.state === 'running',
       nowMs: this.#nowMs,
     });
@@ -156,6 +146,15 @@ class DecisionCycle {
     // The answer of an exchange is no fill: it only says that there is something to fetch.
     await syncFills(this.#stories, this.#cycle.modelId, this.#nowMs, { snapshot: true });
     return this.#finish({ ...patch, orders: sent, success: true }, messages);
+  }
+
+  /** Asked at each step: a slow answer may come too late for an entry although the cycle began in time. */
+  #isLate(): boolean {
+    const { slotMs } = this.#cycle;
+    return (
+      this.#stories.clock.now(slotMs) >
+      lateAfterMs(slotMs, this.#trader.participant.decision ?? this.#stories.pace.decision)
+    );
   }
 
   /** The conversation of a cycle that was answered before its process died. */

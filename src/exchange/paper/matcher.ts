@@ -12,12 +12,10 @@ const BATCH = 5000;
 type Terms = ReadonlyMap<string, { sizeDecimals: number; maxLeverage: number }>;
 
 /**
- * One transaction of the matcher. Returns how many events it worked through: 0 when there is nothing to do or another matcher is
- * at work.
+ * One transaction of the matcher. Returns how many events it worked through: 0 when there is nothing to do.
  */
 export async function matchEvents(tx: Queryable, provider: string, terms: Terms, fees: PaperFees): Promise<number> {
   const cursor = await books.claimCursor(tx, provider);
-  if (cursor === null) return 0;
   const events = await books.eventsAfter(tx, provider, cursor, BATCH);
   const last = events.at(-1);
   if (last === undefined) return 0;

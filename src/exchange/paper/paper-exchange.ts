@@ -49,14 +49,13 @@ export class PaperExchange implements Exchange {
   }
 
   async accountState(account: string): Promise<AccountState> {
-    const [rows, positions, marks, resting] = await Promise.all([
-      books.readAccount(this.#db, account),
-      books.positionsOf(this.#db, [account]),
-      books.marks(this.#db, this.#marketProvider),
-      books.restingOrdersOf(this.#db, account),
-    ]);
-    const row = rows[0];
-    if (row === undefined) throw new CodedError('NOF0_EXCHANGE_REJECTED', `paper account "${account}" does not exist`);
+    const {
+      account: row,
+      positions,
+      marks,
+      resting,
+    } = await books.accountView(this.#db, this.#marketProvider, account);
+    if (row === null) throw new CodedError('NOF0_EXCHANGE_REJECTED', `paper account "${account}" does not exist`);
     const markOf = new Map(marks.map((mark) => [mark.symbol, mark.price]));
     const book = await this.#book(row, positions);
     const mark = (symbol: string) => markOf.get(symbol);

@@ -1,0 +1,107 @@
+/**
+ * Does every fault to a replay of its own and compares its end with a calm one: nothing may be lost and nothing done twice, and nothing
+ * may be left behind. Seeded: the same seed does the same at the same market times.
+ *
+ *   npm run test:faults -- [--seed S] [--only NAME] [--hours H] [--speed FACTOR]
+ */
+
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { uniform } from '../../src/domain/random.ts';
+import { openReplay } from '../../src/market/replay.ts';
+import { writeCandles } from '../candle-files.ts';
+import { type Dice, FAULTS, type Fault } from './faults.ts';
+import { compare, type Rows } from './rows.ts';
+import { FaultServers } from './servers.ts';
+import { type Replay, Stage } from './stage.ts';
+
+const HOUR_MS = 3_600_000;
+const SHOWN = 4;
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    only: { type: 'string' },
+    hours: { type: 'string', default: '2' },
+    speed: { type: 'string', default: 'max' },
+  },
+});
+const seed = values.seed ?? '1';
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+async function replayOf(dir: string, hours: number): Promise<Replay> {
+  const { data } = await writeCandles(path.join(dir, 'candles'), hours);
+  const { extent } = await openReplay(data);
+  if (extent === null) throw new Error('the invented market has no candles');
+  const endMs = Math.min(extent.endMs, extent.startMs + hours * HOUR_MS);
+  return { data, startMs: extent.startMs, endMs, speed: values.speed ?? 'max' };
+}
+
+/** One replay from its start to its end, with or without a fault. `wrong`: everything that must not be, except for differing rows. */
+async function play(stage: Stage, fault: Fault | null): Promise<{ rows: Rows; wrong: string[]; seconds: number }> {
+  const startedAt = performance.now();
+  await stage.start();
+  try {
+    if (fault !== null) {
+      const dice: Dice = (purpose) => uniform(seed, fault.name, purpose);
+      await fault.inject(stage, dice);
+    }
+    await stage.finished();
+    const wrong = await stage.leftBehind();
+    wrong.push(...(await stage.stop()), ...(await stage.verify()));
+    return { rows: await stage.rows(), wrong, seconds: (performance.now() - startedAt) / 1000 };
+  } catch (error) {
+    await stage.stop();
+    throw error;
+  }
+}
+
+function report(name: string, seconds: number, result: string, details: readonly string[]): void {
+  say(`${name.padEnd(20)} ${seconds.toFixed(1).padStart(6)} s  ${result}`);
+  for (const line of details) say(`    ${line.slice(0, 2500)}`);
+}
+
+const chosen = FAULTS.filter((fault) => values.only === undefined || fault.name === values.only);
+if (chosen.length === 0)
+  throw new Error(`no fault "${values.only}"; there are ${FAULTS.map((f) => f.name).join(', ')}`);
+const servers = await FaultServers.open();
+let lost = 0;
+let doubled = 0;
+let broken = 0;
+try {
+  const replay = await replayOf(servers.dir, Number(values.hours));
+  const calm = await play(new Stage(servers, 'calm', replay), null);
+  const counts = Object.entries(calm.rows).map(([family, rows]) => `${rows.length} ${family}`);
+  report('calm', calm.seconds, counts.join(', '), calm.wrong);
+  broken += calm.wrong.length;
+  for (const fault of chosen) {
+    const startedAt = performance.now();
+    try {
+      const { rows, wrong, seconds } = await play(new Stage(servers, fault.name, replay), fault);
+      const difference = compare(calm.rows, rows);
+      lost += difference.lost.length;
+      doubled += difference.doubled.length;
+      broken += wrong.length;
+      const clean = difference.lost.length + difference.doubled.length + wrong.length === 0;
+      report(
+        fault.name,
+        seconds,
+        clean
+          ? 'nothing lost, nothing doubled'
+          : `${difference.lost.length} lost, ${difference.doubled.length} doubled, ${wrong.length} wrong`,
+        [
+          ...difference.lost.slice(0, SHOWN).map((row) => `lost ${row}`),
+          ...difference.doubled.slice(0, SHOWN).map((row) => `doubled ${row}`),
+          ...wrong,
+        ],
+      );
+    } catch (error) {
+      broken += 1;
+      report(fault.name, (performance.now() - startedAt) / 1000, 'did not come to its end', [String(error)]);
+    }
+  }
+} finally {
+  await servers.close();
+}
+say(`${chosen.length} faults, ${lost} lost, ${doubled} doubled${broken > 0 ? `, ${broken} wrong` : ''}`);
+process.exit(lost + doubled + broken === 0 ? 0 : 1);
