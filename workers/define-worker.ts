@@ -84,7 +84,7 @@ function listen(resources: Resources, name: JobName, bull: Worker): void {
     logger.warn({ job: name, jobId }, 'the process of this job died; it runs again');
   });
   bull.on('failed', (job, error) => {
-    pass(`give up ${name}`, 'after');
+    pass(`fail ${name}`, 'after');
     if (job === undefined || !STALLED_TOO_OFTEN.test(error.message)) return;
     // If this fails too, the relay finds the job failed and buries it.
     buryPoison(resources, job).catch((cause: unknown) =>

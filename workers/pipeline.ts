@@ -77,10 +77,11 @@ export class Pipeline {
       await crossing(`snooze ${this.#contract.name}`, () => job.moveToDelayed(Date.now() + ms, token));
       throw new DelayedError();
     }
-    if (outcome.retryable && attempt < this.#contract.attempts) throw outcome;
-    await buryFailed(this.#resources, this.#contract, job, { promise, payload, error: outcome, attempts: attempt });
-    pass(`give up ${this.#contract.name}`, 'before');
-    throw new UnrecoverableError(`${outcome.code}: ${outcome.message}`);
+    const again = outcome.retryable && attempt < this.#contract.attempts;
+    if (!again)
+      await buryFailed(this.#resources, this.#contract, job, { promise, payload, error: outcome, attempts: attempt });
+    pass(`fail ${this.#contract.name}`, 'before');
+    throw again ? outcome : new UnrecoverableError(`${outcome.code}: ${outcome.message}`);
   }
 
   /** Somebody may have cancelled the job before it came here. */

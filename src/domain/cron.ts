@@ -18,7 +18,11 @@ export function nextOccurrence(expression: string, afterMs: number): number {
   return new Cron(expression, { timezone: 'UTC' }).nextRun(new Date(afterMs))?.getTime() ?? Number.POSITIVE_INFINITY;
 }
 
-/** Last occurrence at or before a moment, ms; null when there is none. */
+/** Last occurrence at or before a moment, ms; null when there is none. The library counts in whole seconds and leaves its own out. */
 export function lastOccurrence(expression: string, atMs: number): number | null {
-  return new Cron(expression, { timezone: 'UTC' }).previousRuns(1, new Date(atMs + 1))[0]?.getTime() ?? null;
+  return (
+    new Cron(expression, { timezone: 'UTC' })
+      .previousRuns(1, new Date(Math.floor(atMs / 1000) * 1000 + 1000))[0]
+      ?.getTime() ?? null
+  );
 }

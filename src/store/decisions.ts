@@ -5,6 +5,7 @@ import type { SizedOrder } from '../domain/sizing.ts';
 import { CodedError } from '../errors.ts';
 import type { Database, Queryable } from './database.ts';
 import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
+import { toJsonb } from './jsonb.ts';
 
 export type CycleStep = 'started' | 'asking' | 'answered' | 'sending' | 'done';
 
@@ -144,7 +145,7 @@ export async function saveStep(db: Queryable, lease: Lease, slotMs: number, patc
      )
      UPDATE decision_cycles d SET ${PATCH_SQL} FROM lease, ${PATCH_RECORD}
      WHERE d.model_id = $1 AND d.slot_ms = $2 AND d.lease_epoch = $3 AND d.step <> 'done' RETURNING d.id`,
-    [lease.modelId, slotMs, lease.epoch, JSON.stringify(patch), LEASE_MS],
+    [lease.modelId, slotMs, lease.epoch, toJsonb(patch), LEASE_MS],
   );
   if (rows.length === 0) throw leaseLost(lease);
 }
@@ -211,11 +212,11 @@ export async function finishCycle(
       lease.modelId,
       slotMs,
       lease.epoch,
-      JSON.stringify(patch),
+      toJsonb(patch),
       extras.decidedAtMs,
-      JSON.stringify(extras.messages),
-      JSON.stringify(extras.attached),
-      JSON.stringify(extras.effects),
+      toJsonb(extras.messages),
+      toJsonb(extras.attached),
+      toJsonb(extras.effects),
       EFFECT_LEASE_MS,
     ],
   );

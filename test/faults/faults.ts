@@ -14,6 +14,7 @@ const SILENT_MS = 8000;
 /** Twice the lock of a job. */
 const FROZEN_MS = 12_000;
 const FORGOTTEN_MS = 1000;
+const FORGET_PATIENCE_MS = 6000;
 /** Long enough for the server to have done what it was told, whatever else the machine does. */
 const HELD_MS = 1500;
 
@@ -54,7 +55,7 @@ export const FAULTS: readonly Fault[] = [
   { name: 'answers-lost', inject: loseAnswers },
   {
     name: 'queue-forgets',
-    inject: (stage, dice) => twice(stage, dice, () => stage.servers.forgetLast(FORGOTTEN_MS)),
+    inject: (stage, dice) => twice(stage, dice, () => forget(stage)),
   },
 ];
 
@@ -92,6 +93,24 @@ async function freeze(stage: Stage, dice: Dice): Promise<void> {
   victim?.process.kill('SIGSTOP');
   await sleep(FROZEN_MS);
   victim?.process.kill('SIGCONT');
+}
+
+/** Loses a second in which a trade was published; without one, whatever else the queue had in it. */
+async function forget(stage: Stage): Promise<void> {
+  const redis = new Redis(stage.servers.url('queue'));
+  redis.on('error', () => {});
+  const patience = Date.now() + FORGET_PATIENCE_MS;
+  try {
+    const entries = () => redis.xlen(`nof0.${stage.run}:trades:stream`);
+    let before = await entries();
+    await stage.servers.forgetLast(FORGOTTEN_MS, async () => {
+      const grown = (await entries()) > before;
+      before = await entries();
+      return grown || Date.now() > patience;
+    });
+  } finally {
+    redis.disconnect();
+  }
 }
 
 /**

@@ -76,13 +76,18 @@ export class FaultServers {
     await this.#startAgain(name);
   }
 
-  /** Kills the queue's server and brings it back with what its append-only file held so many ms before. */
-  async forgetLast(ms: number): Promise<void> {
+  /**
+   * Kills the queue's server and brings it back with what its append-only file held so many ms before. Waits for a moment when `worth`
+   * says that something of value would be lost by it.
+   */
+  async forgetLast(ms: number, worth: () => Promise<boolean>): Promise<void> {
     const home = path.join(this.dir, 'redis-queue');
     const kept = path.join(this.dir, 'kept-aof');
-    await rm(kept, { recursive: true, force: true });
-    await cp(path.join(home, AOF), kept, { recursive: true });
-    await sleep(ms);
+    do {
+      await rm(kept, { recursive: true, force: true });
+      await cp(path.join(home, AOF), kept, { recursive: true });
+      await sleep(ms);
+    } while (!(await worth()));
     await this.kill('queue', 0, async () => {
       await rm(path.join(home, AOF), { recursive: true });
       await mkdir(path.join(home, AOF));

@@ -20,7 +20,7 @@ beforeAll(async () => {
                   (ARRAY['done', 'done', 'failed', 'skipped'])[1 + i % 4] AS outcome FROM generate_series(0, $2 - 1) i) AS r`,
     [END, RUNS],
   );
-  await run.resources.db.query('ANALYZE job_runs');
+  await run.resources.db.query('VACUUM ANALYZE job_runs');
 });
 
 afterAll(() => run.close());

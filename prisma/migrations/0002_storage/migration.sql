@@ -48,7 +48,7 @@ BEGIN
   WHILE start_ms <= to_ms LOOP
     part := 'price_ticks_' || to_char(to_timestamp(start_ms / 1000) AT TIME ZONE 'UTC', 'YYYYMMDD');
     IF to_regclass(part) IS NULL THEN
-      -- Two workers may meet a new day together: the second waits here and then finds the table.
+      -- Two workers may meet a new day together: the second waits here. Its snapshot may still lack the table; the caller bears 42P07.
       PERFORM pg_advisory_xact_lock(hashtextextended('price_ticks_partitions', 0));
       IF to_regclass(part) IS NULL THEN
         EXECUTE format('CREATE TABLE %I PARTITION OF price_ticks FOR VALUES FROM (%s) TO (%s) WITH (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02)',
