@@ -1,7 +1,6 @@
 /** What the benchmarks share: servers of their own in a temporary folder, a run on them, and figures. */
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type Config, loadConfig } from '../src/config.ts';
 import { type ServerUrls, startServers } from '../src/embedded/servers.ts';
@@ -10,6 +9,7 @@ import { Database } from '../src/store/database.ts';
 import { migrate } from '../src/store/migrate.ts';
 import { declareRun } from '../src/store/runs.ts';
 import { createLogger } from '../src/telemetry/logger.ts';
+import { tempDir } from '../test/temp-dir.ts';
 
 const REPO = path.resolve(import.meta.dirname, '..');
 
@@ -22,7 +22,7 @@ export function benchConfig(): Config {
 
 /** Starts empty servers, declares a run on them, and takes everything away again after `work`. */
 export async function onStage<T>(work: (servers: ServerUrls, dir: string) => Promise<T>): Promise<T> {
-  const dir = await mkdtemp(path.join(tmpdir(), 'nof0-bench-'));
+  const dir = await tempDir('nof0-bench-');
   const servers = await startServers({ dir, database: 'bench' });
   try {
     await migrate(servers.databaseUrl);

@@ -1,11 +1,10 @@
 /** One Postgres and two Redis servers for the whole test run, with a migrated template database that each file clones. */
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { rm } from 'node:fs/promises';
 import type { TestProject } from 'vitest/node';
 import { startServers } from '../src/embedded/servers.ts';
 import { migrate } from '../src/store/migrate.ts';
+import { tempDir } from './temp-dir.ts';
 
 export const TEMPLATE = 'nof0_template';
 
@@ -18,7 +17,7 @@ declare module 'vitest' {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const dir = await mkdtemp(path.join(tmpdir(), 'nof0-test-'));
+  const dir = await tempDir('nof0-test-');
   const servers = await startServers({ dir, database: TEMPLATE });
   await migrate(servers.databaseUrl);
   project.provide('databaseUrl', servers.databaseUrl);

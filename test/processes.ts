@@ -1,4 +1,4 @@
-/** The `nof0` command as real processes. */
+/** Real processes: the `nof0` command, and scripts of tests. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
@@ -17,7 +17,16 @@ export type Nof0 = {
 
 /** Starts `nof0 …args` with nothing of this process' own configuration. */
 export function nof0(args: readonly string[], env: Record<string, string> = {}, cwd = REPO): Nof0 {
-  const child = spawn(process.execPath, [path.join(REPO, 'bin/nof0.mjs'), ...args], {
+  return startNode([path.join(REPO, 'bin/nof0.mjs'), ...args], env, cwd);
+}
+
+/** Starts a TypeScript file of the repository, its path relative to it. */
+export function script(file: string, env: Record<string, string> = {}): Nof0 {
+  return startNode(['--import', 'tsx', path.join(REPO, file)], env, REPO);
+}
+
+function startNode(args: readonly string[], env: Record<string, string>, cwd: string): Nof0 {
+  const child = spawn(process.execPath, args, {
     cwd,
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', NOF0_LOG_FORMAT: 'json', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -29,13 +29,14 @@ export type RunningWorker = {
   close(deadlineMs: number): Promise<void>;
 };
 
-/** Starts a worker for one queue. `contract`: the job's own, unless a test wants other times. */
+/** Starts a worker for one queue. `contract`: the job's own, unless a test wants other times; `maxStalls`: fewer, if it cannot wait. */
 export function startWorker<Name extends JobName>(
   resources: Resources,
   name: Name,
   handler: Handler<Name>,
   concurrency: number,
   contract: JobContract = contractOf(name),
+  maxStalls = MAX_STALLS,
 ): RunningWorker {
   const pipeline = new Pipeline(resources, contract, handler as unknown as Handler<JobName>);
   // Three declared parameters: with fewer BullMQ passes no abort signal.
@@ -49,7 +50,7 @@ export function startWorker<Name extends JobName>(
       concurrency: Math.min(concurrency, contract.concurrency ?? concurrency),
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_CHECK_MS,
-      maxStalledCount: MAX_STALLS,
+      maxStalledCount: maxStalls,
       settings: { backoffStrategy: (attemptsMade) => backoffMs(contract, attemptsMade) },
     },
   );
@@ -78,7 +79,10 @@ export function backoffMs(contract: Pick<JobContract, 'backoff'>, attemptsMade: 
 function listen(resources: Resources, name: JobName, bull: Worker): void {
   const { logger, metrics } = resources;
   bull.on('error', (error) => logger.warn({ queue: name, error: error.message }, 'worker connection'));
-  bull.on('completed', () => pass(`acknowledge ${name}`, 'after'));
+  bull.on('completed', (job) => {
+    pass(`acknowledge ${name}`, 'after');
+    if (job.stalledCounter > 0) metrics.recoveredJobs.inc({ job: name });
+  });
   bull.on('stalled', (jobId) => {
     metrics.stalledJobs.inc({ job: name });
     logger.warn({ job: name, jobId }, 'the process of this job died; it runs again');

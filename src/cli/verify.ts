@@ -37,7 +37,8 @@ export function verifyCommand(program: Command): void {
     });
 }
 
-async function verify(resources: Resources): Promise<Line[]> {
+/** What the command does: every comparison with its differences. */
+export async function verify(resources: Resources): Promise<Line[]> {
   const { stories } = await openStories(resources);
   await resources.outbox.relay();
   const rows = await verifyRows(resources.db, stories.market.provider, stories.exchange);

@@ -35,7 +35,9 @@ export async function computeAllAnalytics(stories: Stories, asOfMs: number, sign
     signal.throwIfAborted();
     effects.push(...((await computeOne(stories, id, stories.clock.now(asOfMs))) ?? []));
   }
+  const end = stories.metrics.viewRefresh.startTimer();
   await refreshViews(stories.db);
+  end();
   await stories.drain(effects);
   return done({ models: ids.length });
 }

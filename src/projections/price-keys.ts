@@ -3,11 +3,13 @@
  * are fenced by the time of the price itself, so they need no token; all of them are written in one pipeline.
  */
 
+import type { Target } from '../domain/published-keys.ts';
 import { CodedError, messageOf } from '../errors.ts';
 import type { ScriptedRedis } from '../redis/connections.ts';
 import type { KeyRegistry } from '../redis/keys.ts';
 import { type LatestPrice, latestPrices } from '../store/prices.ts';
 import { crossing } from '../telemetry/boundaries.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import type { LoadContext } from './projection.ts';
 
 /** Price of a symbol as the API shows it. `timestamp` is Unix ms. */
@@ -17,11 +19,13 @@ export class PriceKeys {
   readonly #context: LoadContext;
   readonly #redis: ScriptedRedis;
   readonly #keys: KeyRegistry;
+  readonly #metrics: Metrics;
 
-  constructor(context: LoadContext, redis: ScriptedRedis, keys: KeyRegistry) {
+  constructor(context: LoadContext, redis: ScriptedRedis, keys: KeyRegistry, metrics: Metrics) {
     this.#context = context;
     this.#redis = redis;
     this.#keys = keys;
+    this.#metrics = metrics;
   }
 
   /** Writes the newest prices of every provider. Throws NOF0_CACHE_UNAVAILABLE when the cache is gone. */
@@ -57,8 +61,26 @@ export class PriceKeys {
     // The hash lives on while one symbol is written; an entry left behind by the others is no current price.
     const newest = Math.max(...cached.map((price) => price.timestamp));
     const current = cached.filter((price) => newest - price.timestamp <= this.#keys.ttlMs('cryptoPrices'));
-    if (current.length > 0) return current.sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
-    return (await latestPrices(this.#context.db, this.#context.provider)).map(cryptoPrice);
+    const found = current.length > 0;
+    if (this.#redis.status === 'ready')
+      this.#metrics.cacheReads.inc({ family: 'cryptoPrices', result: found ? 'hit' : 'miss' });
+    if (found) return current.sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
+    const end = this.#metrics.readLatency.startTimer({ source: 'database', family: 'cryptoPrices' });
+    const prices = await latestPrices(this.#context.db, this.#context.provider);
+    end();
+    return prices.map(cryptoPrice);
+  }
+
+  /** Every price key that should exist. */
+  async allTargets(): Promise<Target[]> {
+    const prices = await latestPrices(this.#context.db);
+    if (prices.length === 0) return [];
+    const own = prices.filter(({ provider }) => provider === this.#context.provider);
+    return [
+      { family: 'cryptoPrices', ids: [] },
+      ...prices.map(({ provider, symbol }): Target => ({ family: 'priceLatestByProvider', ids: [provider, symbol] })),
+      ...own.map(({ symbol }): Target => ({ family: 'priceLatest', ids: [symbol] })),
+    ];
   }
 
   /** Warms the keys and compares them with Postgres, a few times while they differ; for the consistency check. */
@@ -115,9 +137,13 @@ export class PriceKeys {
   async #hash(): Promise<Record<string, string>> {
     if (this.#redis.status !== 'ready') return {};
     try {
-      return await this.#redis.hgetall(this.#keys.key('cryptoPrices', []));
+      const end = this.#metrics.readLatency.startTimer({ source: 'cache', family: 'cryptoPrices' });
+      const fields = await this.#redis.hgetall(this.#keys.key('cryptoPrices', []));
+      end();
+      return fields;
     } catch {
       // A dead cache is a slower answer from Postgres; the connection's own error handler reports it.
+      this.#metrics.swallowed.inc({ reason: 'cache_read' });
       return {};
     }
   }

@@ -142,10 +142,12 @@ export class Publisher {
     await Promise.all(
       families.map(async (family) => {
         const own = targets.filter((target) => target.family === family);
+        const end = this.#metrics.readLatency.startTimer({ source: 'database', family });
         const values = await this.#projection(family).load(
           this.#context,
           own.map((target) => target.ids),
         );
+        end();
         for (const [index, target] of own.entries()) loaded.set(target, values[index] ?? []);
       }),
     );
@@ -240,7 +242,9 @@ export class Publisher {
   async #readCached(targets: readonly Target[]): Promise<(Members | undefined)[]> {
     if (!this.available) return targets.map(() => undefined);
     try {
+      const end = this.#metrics.readLatency.startTimer({ source: 'cache' });
       const found = await peek(this.#redis, this.#keys, targets);
+      for (const family of new Set(targets.map((target) => target.family))) end({ family });
       for (const [index, target] of targets.entries()) {
         this.#metrics.cacheReads.inc({ family: target.family, result: found[index] === undefined ? 'miss' : 'hit' });
       }

@@ -108,3 +108,8 @@ export async function redriveWithin(
   );
   return { letters: mine, effects };
 }
+
+/** Dead letters that nobody has redriven, by job. */
+export function openLetters(db: Queryable): Promise<{ job: string; count: number }[]> {
+  return db.query('SELECT job, count(*) AS count FROM dead_letters WHERE redriven_at IS NULL GROUP BY job');
+}

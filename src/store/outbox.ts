@@ -53,6 +53,7 @@ export class Outbox {
   /** One round of the relay: takes over what nobody drains. Returns how many rows it found. */
   async relay(): Promise<number> {
     const rows = await claimAbandoned(this.#db, RELAY_BATCH, REDELIVER_MS);
+    for (const { kind } of rows) this.#metrics.relayTakeovers.inc({ kind });
     await this.drain(rows);
     return rows.length;
   }

@@ -3,6 +3,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 const LATENCY_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+/** A cache answers in parts of a millisecond. */
+const READ_BUCKETS_S = [0.0001, 0.00025, 0.0005, ...LATENCY_BUCKETS_S];
 
 /** All metrics of the platform. Created once a process by `resources`. */
 export function createMetrics(withProcessMetrics = true) {
@@ -37,6 +39,13 @@ export function createMetrics(withProcessMetrics = true) {
       labelNames: ['family', 'result'],
       registers,
     }),
+    readLatency: new Histogram({
+      name: 'nof0_read_seconds',
+      help: 'How long reading a key family took: from the cache, or what it is made of from the database',
+      labelNames: ['source', 'family'],
+      buckets: READ_BUCKETS_S,
+      registers,
+    }),
     cacheFill: new Histogram({
       name: 'nof0_cache_fill_seconds',
       help: 'From token to written key',
@@ -61,6 +70,18 @@ export function createMetrics(withProcessMetrics = true) {
       name: 'nof0_effect_failures_total',
       help: 'Effects that stay in the outbox after a failed try',
       labelNames: ['kind'],
+      registers,
+    }),
+    relayTakeovers: new Counter({
+      name: 'nof0_relay_takeovers_total',
+      help: 'Effects that a relay of this process took over from a dead process, a failed try or an unfinished job',
+      labelNames: ['kind'],
+      registers,
+    }),
+    viewRefresh: new Histogram({
+      name: 'nof0_view_refresh_seconds',
+      help: 'How long a refresh of the materialized views took',
+      buckets: LATENCY_BUCKETS_S,
       registers,
     }),
     ticksIngested: new Counter({
@@ -101,6 +122,12 @@ export function createMetrics(withProcessMetrics = true) {
       labelNames: ['job'],
       registers,
     }),
+    recoveredJobs: new Counter({
+      name: 'nof0_jobs_recovered_total',
+      help: 'Jobs completed although a process died over them',
+      labelNames: ['job'],
+      registers,
+    }),
     swallowed: new Counter({
       name: 'nof0_swallowed_errors_total',
       help: 'Errors that are counted instead of thrown, by reason',
@@ -113,10 +140,65 @@ export function createMetrics(withProcessMetrics = true) {
       labelNames: ['family'],
       registers,
     }),
+    ...createScrapeMetrics(registers),
+  };
+}
+
+/** What is not counted as it happens but measured when somebody asks: the state of the run, the same whichever process says it. */
+function createScrapeMetrics(registers: Registry[]) {
+  return {
     effectsPending: new Gauge({
       name: 'nof0_effects_pending',
       help: 'Rows in the outbox',
       labelNames: ['kind'],
+      registers,
+    }),
+    effectsOldest: new Gauge({
+      name: 'nof0_effects_oldest_seconds',
+      help: 'Age of the oldest row in the outbox; 0 without any',
+      labelNames: ['kind'],
+      registers,
+    }),
+    queueJobs: new Gauge({
+      name: 'nof0_queue_jobs',
+      help: 'Jobs by queue and state',
+      labelNames: ['queue', 'state'],
+      registers,
+    }),
+    queueLatency: new Gauge({
+      name: 'nof0_queue_latency_seconds',
+      help: 'Time since the oldest waiting job of a queue was due; 0 when none waits',
+      labelNames: ['queue'],
+      registers,
+    }),
+    deadLetters: new Gauge({
+      name: 'nof0_dead_letters',
+      help: 'Jobs that failed for good and that nobody has redriven',
+      labelNames: ['job'],
+      registers,
+    }),
+    keys: new Gauge({
+      name: 'nof0_keys',
+      help: 'Keys of a family that stand in the cache; up to 30 s old',
+      labelNames: ['family'],
+      registers,
+    }),
+    tableBytes: new Gauge({
+      name: 'nof0_table_bytes',
+      help: 'Size of a table or materialized view with its indexes, partitions together; up to 30 s old',
+      labelNames: ['table'],
+      registers,
+    }),
+    tableRows: new Gauge({
+      name: 'nof0_table_rows',
+      help: 'Rows of a table or materialized view as Postgres estimates them; up to 30 s old',
+      labelNames: ['table'],
+      registers,
+    }),
+    scrapeFailures: new Counter({
+      name: 'nof0_scrape_failures_total',
+      help: 'Measurements left out of an answer because their source did not answer',
+      labelNames: ['source'],
       registers,
     }),
   };

@@ -1,15 +1,15 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { REPO } from '../paths.ts';
 import { runNof0 } from '../processes.ts';
+import { tempDir } from '../temp-dir.ts';
 
 let dir = '';
 const COMMANDS = ['up', 'scheduler', 'worker', 'api', 'migrate', 'enqueue', 'queues', 'verify'];
 
 beforeAll(async () => {
-  dir = await mkdtemp(path.join(tmpdir(), 'nof0-cli-'));
+  dir = await tempDir('nof0-cli-');
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 

@@ -1,10 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { eventually } from '../eventually.ts';
 import { type Nof0, nof0, runNof0 } from '../processes.ts';
 import { type CuttableProxy, startProxy } from '../tcp-proxy.ts';
+import { tempDir } from '../temp-dir.ts';
 
 /** The run's servers behind proxies that can be cut. */
 let proxies: { postgres: CuttableProxy; queue: CuttableProxy; cache: CuttableProxy };
@@ -21,7 +20,7 @@ async function behindProxy(text: string): Promise<{ proxy: CuttableProxy; url: s
 }
 
 beforeAll(async () => {
-  dir = await mkdtemp(path.join(tmpdir(), 'nof0-outage-'));
+  dir = await tempDir('nof0-outage-');
   const database = new URL(inject('databaseUrl'));
   database.pathname = '/outages';
   const [postgres, queue, cache] = await Promise.all([

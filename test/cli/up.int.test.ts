@@ -1,9 +1,9 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../eventually.ts';
 import { type Nof0, nof0, runNof0 } from '../processes.ts';
+import { tempDir } from '../temp-dir.ts';
 
 let dir = '';
 let env: Record<string, string> = {};
@@ -23,7 +23,7 @@ async function start(): Promise<void> {
 }
 
 beforeAll(async () => {
-  dir = await mkdtemp(path.join(tmpdir(), 'nof0-up-'));
+  dir = await tempDir('nof0-up-');
   env = { NOF0_DATA_DIR: dir };
 });
 

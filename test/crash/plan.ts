@@ -6,12 +6,13 @@ export type Kill = {
   readonly label: string;
   /** Dies when it passes the boundary this many times. */
   readonly occurrence: number;
-  /** File that exists once this kill has happened. */
-  readonly marker: string;
 };
 
 export type Plan = {
+  /** In their order: a process dies at the first that has left no marker yet. */
   readonly kills: readonly Kill[];
+  /** Path of the markers; the number of the kill is appended. */
+  readonly marker: string;
   /** Where a child that ends by itself writes how often it passed each boundary. */
   readonly passed: string;
 };
@@ -19,17 +20,16 @@ export type Plan = {
 const VARIABLE = 'CRASH_PLAN';
 
 export function labelOf({ job, what, side }: Boundary): string {
-  return `${job} | ${what} | ${side}`;
+  return `${side} ${what} (${job})`;
 }
 
-/** The environment that makes a child follow the plan. */
 export function planEnvironment(plan: Plan): Record<string, string> {
-  const preload = new URL('./preload.ts', import.meta.url).href;
-  return { [VARIABLE]: JSON.stringify(plan), NODE_OPTIONS: `--import tsx --import ${preload}` };
+  return { [VARIABLE]: JSON.stringify(plan) };
 }
 
-/** The plan of this process; null when it has none. */
-export function readPlan(env: Readonly<Record<string, string | undefined>>): Plan | null {
+/** The plan of this process. */
+export function readPlan(env: Readonly<Record<string, string | undefined>>): Plan {
   const text = env[VARIABLE];
-  return text === undefined ? null : (JSON.parse(text) as Plan);
+  if (text === undefined) throw new Error(`${VARIABLE} is not set: this program is started by the crash matrix`);
+  return JSON.parse(text) as Plan;
 }

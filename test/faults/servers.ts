@@ -1,13 +1,13 @@
 /** Real servers that faults can be done to, each behind a proxy whose address outlives it. */
 
-import { cp, mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, mkdir, realpath, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startPostgres } from '../../src/embedded/postgres.ts';
 import { isRunning, type ProcessId } from '../../src/embedded/processes.ts';
 import { startRedis } from '../../src/embedded/redis.ts';
 import { redisProgram } from '../../src/embedded/redis-program.ts';
+import { tempDir } from '../temp-dir.ts';
 import { FaultProxy } from './proxy.ts';
 
 export type ServerName = 'postgres' | 'queue' | 'cache';
@@ -29,7 +29,7 @@ export class FaultServers {
   }
 
   static async open(): Promise<FaultServers> {
-    const dir = await realpath(await mkdtemp(path.join(tmpdir(), 'nof0-faults-')));
+    const dir = await realpath(await tempDir('nof0-faults-'));
     const [postgres, queue, cache] = await Promise.all([
       start(dir, 'postgres'),
       start(dir, 'queue'),

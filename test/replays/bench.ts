@@ -1,8 +1,7 @@
 /** Replays as real processes, and what must be equal between two of them. */
 
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -10,6 +9,7 @@ import { openReplay } from '../../src/market/replay.ts';
 import { writeCandles } from '../candle-files.ts';
 import { CANDLES } from '../paths.ts';
 import { nof0 } from '../processes.ts';
+import { tempDir } from '../temp-dir.ts';
 
 export const say = (line: string) => process.stdout.write(`${line}\n`);
 
@@ -33,7 +33,7 @@ export class ReplayBench {
 
   /** A temporary folder and its candles: the folder given, else real data beside the repository, else invented data. */
   static async open(options: { data?: string | undefined; hours: number }): Promise<ReplayBench> {
-    const dir = await mkdtemp(path.join(tmpdir(), 'nof0-replays-'));
+    const dir = await tempDir('nof0-replays-');
     const given = options.data ?? (existsSync(CANDLES) ? CANDLES : undefined);
     const data =
       given === undefined ? (await writeCandles(path.join(dir, 'candles'), options.hours)).data : path.resolve(given);

@@ -1,0 +1,154 @@
+/** What all cases share: servers, a migrated database to copy, candles, the oracle. Every case is a run of its own. */
+
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import pg from 'pg';
+import { type Config, loadConfig } from '../../src/config.ts';
+import { type EmbeddedServers, startServers } from '../../src/embedded/servers.ts';
+import { openResources, type Resources } from '../../src/resources.ts';
+import { sharedServers } from '../../src/run.ts';
+import { migrate } from '../../src/store/migrate.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import { writeCandles } from '../candle-files.ts';
+import { REPO } from '../paths.ts';
+import { tempDir } from '../temp-dir.ts';
+import { type Oracle, openOracle } from './oracle.ts';
+
+const DATABASE = 'crash';
+/** Nine slots of decisions, five of snapshots, two of analytics and one funding print. */
+const FROM = '2025-07-22T00:36:00Z';
+const TO = '2025-07-22T01:03:00Z';
+/** The only model whose answer can be lost. */
+export const ORACLE = 'oracle';
+
+export class Stage {
+  readonly dir: string;
+  readonly oracle: Oracle;
+  readonly #servers: EmbeddedServers;
+  readonly #data: string;
+  readonly #admin: pg.Client;
+
+  private constructor(dir: string, servers: EmbeddedServers, data: string, admin: pg.Client, oracle: Oracle) {
+    this.dir = dir;
+    this.#servers = servers;
+    this.#data = data;
+    this.#admin = admin;
+    this.oracle = oracle;
+  }
+
+  static async open(): Promise<Stage> {
+    const dir = await tempDir('nof0-crash-');
+    const { data } = await writeCandles(path.join(dir, 'candles'), 2);
+    const servers = await startServers({ dir: path.join(dir, 'servers'), database: DATABASE });
+    await migrate(servers.databaseUrl);
+    const url = new URL(servers.databaseUrl);
+    url.pathname = '/postgres';
+    const admin = new pg.Client({ connectionString: url.toString() });
+    await admin.connect();
+    return new Stage(dir, servers, data, admin, await openOracle());
+  }
+
+  /** Environment of a run's processes. */
+  get env(): Record<string, string> {
+    return {
+      DATABASE_URL: this.#servers.databaseUrl,
+      REDIS_QUEUE_URL: this.#servers.queueRedisUrl,
+      REDIS_CACHE_URL: this.#servers.cacheRedisUrl,
+      NOF0_REDIS_PREFIX: DATABASE,
+      NOF0_DATA_DIR: path.join(this.dir, 'data'),
+      NOF0_LOG_FORMAT: 'json',
+      NOF0_DB_POOL: '8',
+    };
+  }
+
+  /** What is called to bring a run up, and again after each death. */
+  upArgs(run: string): string[] {
+    return [
+      ...['up', '--run', run, '--arena', this.#arenaFile(run), '--no-api'],
+      ...['--market', 'replay', '--data', this.#data, '--from', FROM, '--to', TO, '--speed', 'max'],
+    ];
+  }
+
+  logFile(run: string): string {
+    return path.join(this.dir, 'data', run, 'nof0.log');
+  }
+
+  /** A file of the case that is no log. */
+  file(run: string, name: string): string {
+    return path.join(this.dir, 'cases', run, name);
+  }
+
+  async prepare(run: string): Promise<void> {
+    await mkdir(path.dirname(this.#arenaFile(run)), { recursive: true });
+    await writeFile(this.#arenaFile(run), arena(this.oracle.baseUrl(run)));
+    await this.#admin.query(`CREATE DATABASE ${DATABASE}_${run} TEMPLATE ${DATABASE}`);
+  }
+
+  async connect(run: string): Promise<pg.Client> {
+    const client = new pg.Client({ connectionString: this.#shared(run).databaseUrl, application_name: 'crash matrix' });
+    client.on('error', () => {});
+    await client.connect();
+    return client;
+  }
+
+  /** The run's resources in this process, for looking at its end. */
+  resources(run: string): Promise<Resources> {
+    const config = this.#config(run);
+    const { prefix, ...servers } = this.#shared(run);
+    return openResources({ config, servers, prefix, role: 'crash-matrix', logger: createLogger(config.log) });
+  }
+
+  /** Resolves when no process of the run is connected: what a dead one had begun has ended. */
+  async abandoned(run: string): Promise<void> {
+    for (;;) {
+      const { rows } = await this.#admin.query<{ busy: boolean }>(
+        `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND application_name NOT LIKE '%crash%matrix%') AS busy`,
+        [`${DATABASE}_${run}`],
+      );
+      if (rows[0]?.busy === false) return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  async forget(run: string): Promise<void> {
+    await this.#admin.query(`DROP DATABASE IF EXISTS ${DATABASE}_${run} WITH (FORCE)`);
+    await rm(path.dirname(this.logFile(run)), { recursive: true, force: true });
+  }
+
+  async close(keep: boolean): Promise<void> {
+    await this.oracle.close();
+    await this.#admin.end();
+    await this.#servers.stop();
+    if (!keep) await rm(this.dir, { recursive: true, force: true });
+  }
+
+  #arenaFile(run: string): string {
+    return this.file(run, 'arena.yaml');
+  }
+
+  #config(run: string): Config & { servers: NonNullable<Config['servers']> } {
+    const env = { ...this.env, NOF0_LOG_LEVEL: 'fatal' };
+    const config = loadConfig({ env, cwd: REPO, arenaFile: this.#arenaFile(run), run });
+    if (config.servers === null) throw new Error('the stage has servers of its own');
+    return { ...config, servers: config.servers };
+  }
+
+  #shared(run: string) {
+    return sharedServers(this.#config(run), run);
+  }
+}
+
+/** Three strategies that trade at once and a language model. */
+function arena(baseUrl: string): string {
+  return `seed: crash
+schedules: { price: 1m, decision: 3m, snapshot: 5m, analytics: 15m }
+paces: { replay: {} }
+models:
+  - { id: carry, strategy: carry }
+  - { id: buy-and-hold, strategy: buy-and-hold }
+  - { id: coin-flip, strategy: coin-flip }
+  - id: ${ORACLE}
+    endpoint: { baseUrl: "${baseUrl}", model: oracle, promptUsdPerMillionTokens: 1, completionUsdPerMillionTokens: 2 }
+    dailyUsd: 5
+`;
+}
