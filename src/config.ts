@@ -42,6 +42,10 @@ export type Config = {
   readonly redisPrefix: string;
   readonly redisServerPath: string | null;
   readonly http: { readonly host: string; readonly port: number | null };
+  /** Port of the probes of a process without an API; 0: any free one. */
+  readonly metricsPort: number;
+  /** Null: nothing is traced. */
+  readonly tracing: { readonly endpoint: string; readonly service: string } | null;
   readonly log: { readonly level: string; readonly format: 'auto' | 'json' | 'pretty' };
   readonly dbPool: number;
   readonly concurrency: number;
@@ -129,6 +133,10 @@ function toConfig(
     redisPrefix: env.NOF0_REDIS_PREFIX,
     redisServerPath: env.NOF0_REDIS_SERVER ?? null,
     http: { host: env.NOF0_HTTP_HOST, port: env.NOF0_HTTP_PORT ?? null },
+    metricsPort: env.NOF0_METRICS_PORT,
+    tracing: env.OTEL_EXPORTER_OTLP_ENDPOINT
+      ? { endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT, service: env.OTEL_SERVICE_NAME }
+      : null,
     log: { level: env.NOF0_LOG_LEVEL, format: env.NOF0_LOG_FORMAT },
     dbPool: env.NOF0_DB_POOL,
     concurrency: env.NOF0_CONCURRENCY,

@@ -56,6 +56,11 @@ export const ERROR_CATALOGUE = {
   NOF0_SYMBOL_UNKNOWN: { meaning: 'No instrument with this symbol is traded here.', retryable: false, status: 404 },
   NOF0_DATABASE_UNAVAILABLE: { meaning: 'Postgres cannot be reached.', retryable: true, status: 503 },
   NOF0_QUEUE_UNAVAILABLE: { meaning: 'The queue Redis cannot be reached.', retryable: true, status: 503 },
+  NOF0_QUEUE_POLICY: {
+    meaning: 'The queue Redis may forget jobs when its memory is full.',
+    retryable: false,
+    status: 500,
+  },
   NOF0_CACHE_UNAVAILABLE: {
     meaning: 'The cache Redis cannot be reached; reads come from Postgres.',
     retryable: true,

@@ -2,6 +2,7 @@
 
 import { hostname } from 'node:os';
 import { type Config, type MarketSettings, pace } from './config.ts';
+import { parseClusterAddress } from './domain/redis-address.ts';
 import { registerEffects } from './effect-handlers.ts';
 import { realTime, replayTime, type Stories, type Trader } from './engine/context.ts';
 import { FrameBuilder } from './engine/market-frame.ts';
@@ -17,6 +18,7 @@ import { Publisher } from './projections/publisher.ts';
 import { TradeStream } from './projections/trade-stream.ts';
 import { connectRedis, openRedis, type ScriptedRedis } from './redis/connections.ts';
 import { KeyRegistry } from './redis/keys.ts';
+import { checkMemoryPolicies } from './redis/memory-policy.ts';
 import { JobQueues } from './redis/queues.ts';
 import { Database } from './store/database.ts';
 import { RunHistory } from './store/job-runs.ts';
@@ -24,6 +26,10 @@ import { Outbox } from './store/outbox.ts';
 import { type RunRow, readRun } from './store/runs.ts';
 import { type Logger, redactUrl } from './telemetry/logger.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+import { startTracing, type Tracing } from './telemetry/tracing.ts';
+
+/** Processes that put jobs into the queue or take them out: they do not begin on a queue that forgets. */
+const WORKING_ROLES: ReadonlySet<string> = new Set(['up', 'scheduler', 'worker']);
 
 export type OpenOptions = {
   readonly config: Config;
@@ -53,6 +59,8 @@ export type Resources = {
   readonly history: RunHistory;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Null: nothing is traced. */
+  readonly tracing: Tracing | null;
   close(): Promise<void>;
 };
 
@@ -72,6 +80,9 @@ export async function openResources(options: OpenOptions): Promise<Resources> {
     throttled((error: Error) => logger.warn({ error: error.message }, `${what} connection`));
   try {
     const worker = `${options.role}@${hostname()}:${process.pid}`;
+    const tracing = config.tracing && (await startTracing(config.tracing, worker, logger));
+    // Opened first, so that it is closed last: closing the rest is traced too.
+    if (tracing) closers.push(() => tracing.close());
     const db = new Database(servers.databaseUrl, {
       max: config.dbPool,
       applicationName: `nof0 ${options.role}`,
@@ -79,20 +90,33 @@ export async function openResources(options: OpenOptions): Promise<Resources> {
     });
     closers.push(() => db.close());
     await db.assertReachable(redactUrl(servers.databaseUrl));
-    const keys = new KeyRegistry(options.prefix, config.ttl);
+    const keys = new KeyRegistry(options.prefix, config.ttl, parseClusterAddress(servers.queueRedisUrl) !== null);
     const queueRedis = openRedis(servers.queueRedisUrl, `nof0-${options.role}`, onError('queue redis'));
     await connectRedis(queueRedis, 'queue', redactUrl(servers.queueRedisUrl));
     closers.push(async () => queueRedis.disconnect());
     const cacheRedis = openRedis(servers.cacheRedisUrl, `nof0-${options.role}`, onError('cache redis'));
     await connectRedis(cacheRedis, 'cache', redactUrl(servers.cacheRedisUrl));
     closers.push(async () => cacheRedis.disconnect());
-    const queues = new JobQueues(servers.queueRedisUrl, keys.queuePrefix, onError('queue'));
+    await checkMemoryPolicies({
+      queue: queueRedis,
+      cache: cacheRedis,
+      queueUrl: redactUrl(servers.queueRedisUrl),
+      cacheUrl: redactUrl(servers.cacheRedisUrl),
+      strict: WORKING_ROLES.has(options.role),
+      logger,
+    });
+    const queues = new JobQueues(
+      servers.queueRedisUrl,
+      keys.queuePrefix,
+      onError('queue'),
+      tracing?.telemetry ?? null,
+    );
     closers.push(() => queues.close());
     await queues.ready();
     const run = await declaredRun(db);
     const context: LoadContext = { db, config, provider: run.kind };
     const publisher = new Publisher(context, cacheRedis, keys, metrics, logger, PROJECTIONS);
-    const prices = new PriceKeys(context, cacheRedis, keys);
+    const prices = new PriceKeys(context, cacheRedis, keys, metrics);
     const outbox = new Outbox(db, logger, metrics);
     const stream = new TradeStream(queueRedis, keys);
     registerEffects(outbox, { db, publisher, prices, queues, stream, logger });
@@ -115,6 +139,7 @@ export async function openResources(options: OpenOptions): Promise<Resources> {
       history,
       logger,
       metrics,
+      tracing,
       close: closeAll,
     };
   } catch (error) {

@@ -5,7 +5,7 @@ import { STALLED_TOO_OFTEN } from '../src/effect-handlers.ts';
 import { messageOf } from '../src/errors.ts';
 import type { JobContract } from '../src/jobs/contract.ts';
 import { contractOf, type JobName } from '../src/jobs/registry.ts';
-import { workerConnection } from '../src/redis/connections.ts';
+import { endConnection, workerConnection } from '../src/redis/connections.ts';
 import type { Resources } from '../src/resources.ts';
 import { pass } from '../src/telemetry/boundaries.ts';
 import { buryPoison } from './dead-letters.ts';
@@ -39,12 +39,13 @@ export function startWorker<Name extends JobName>(
   maxStalls = MAX_STALLS,
 ): RunningWorker {
   const pipeline = new Pipeline(resources, contract, handler as unknown as Handler<JobName>);
+  const connection = workerConnection(resources.queueRedisUrl);
   // Three declared parameters: with fewer BullMQ passes no abort signal.
   const bull = new Worker(
     name,
     (job, token, signal) => pipeline.run(job, token ?? '', signal ?? new AbortController().signal),
     {
-      connection: workerConnection(resources.queueRedisUrl),
+      connection,
       prefix: resources.keys.queuePrefix,
       name: resources.worker,
       concurrency: Math.min(concurrency, contract.concurrency ?? concurrency),
@@ -52,6 +53,7 @@ export function startWorker<Name extends JobName>(
       stalledInterval: STALLED_CHECK_MS,
       maxStalledCount: maxStalls,
       settings: { backoffStrategy: (attemptsMade) => backoffMs(contract, attemptsMade) },
+      ...(resources.tracing ? { telemetry: resources.tracing.telemetry } : {}),
     },
   );
   listen(resources, name, bull);
@@ -64,6 +66,7 @@ export function startWorker<Name extends JobName>(
       // BullMQ's close has no deadline of its own.
       const overdue = setTimeout(() => bull.cancelAllJobs(STOP.shutdown), deadlineMs);
       await bull.close();
+      endConnection(connection);
       clearTimeout(overdue);
       stopWatching();
     },

@@ -1,18 +1,33 @@
 /** Commands that become one process of a distributed system, and the schema's. */
 
 import type { Command } from 'commander';
-import { startHttp } from '../http/server.ts';
-import { openStories } from '../resources.ts';
+import { type HttpServer, startHttp, startProbes } from '../http/server.ts';
+import { openStories, type Resources } from '../resources.ts';
 import { migrate } from '../store/migrate.ts';
 import { DEFAULT_SPEED, type MarketFlags, parseCount, parseMarket, parseQueues, parseSpeed } from './flags.ts';
 import { note, print } from './output.ts';
 import type { ProcessRoles } from './processes.ts';
-import { type CommonFlags, withSession } from './session.ts';
+import { type CommonFlags, type Session, withSession } from './session.ts';
 import { startRun } from './start-run.ts';
 import { untilStopped } from './until-stopped.ts';
 
 const DRAIN_MS = 20_000;
 const never = new Promise<never>(() => {});
+
+type ProbeFlags = { readonly metricsPort?: string };
+
+/** The port of `--metrics-port`; null when it was not given. */
+function parseMetricsPort({ metricsPort }: ProbeFlags): number | null {
+  return metricsPort === undefined ? null : parseCount('--metrics-port', metricsPort, 0);
+}
+
+/** Serves the probes of a process without an API, and says where. */
+async function openProbes(session: Session, resources: Resources, port: number | null): Promise<HttpServer> {
+  const { http, metricsPort } = session.config;
+  const probes = await startProbes(resources, { host: http.host, port: port ?? metricsPort });
+  print(`metrics  ${probes.url}/metrics`);
+  return probes;
+}
 
 export function schedulerCommand(program: Command, roles: ProcessRoles): void {
   program
@@ -22,12 +37,15 @@ export function schedulerCommand(program: Command, roles: ProcessRoles): void {
     .option('--data <dir>', 'folder of candle files for a replay')
     .option('--speed <factor>', 'market seconds a second of a replay, or "max"')
     .option('--exit-at-end', 'end when the replay has reached its end')
+    .option('--metrics-port <port>', 'port of probes and metrics; any free one by default')
     .action(async (_options, command: Command) => {
-      const flags = command.optsWithGlobals<CommonFlags & MarketFlags & { exitAtEnd?: boolean }>();
+      const flags = command.optsWithGlobals<CommonFlags & MarketFlags & ProbeFlags & { exitAtEnd?: boolean }>();
       const market = flags.market === undefined && flags.data === undefined ? null : parseMarket(flags);
+      const metricsPort = parseMetricsPort(flags);
       await withSession(flags, {}, async (session) => {
         await startRun(session, { market, seed: null });
         const resources = await session.resources('scheduler');
+        const probes = await openProbes(session, resources, metricsPort);
         const { stories } = await openStories(resources);
         const scheduler = await roles.startScheduler(
           resources,
@@ -37,6 +55,7 @@ export function schedulerCommand(program: Command, roles: ProcessRoles): void {
         note(`scheduling run ${session.run}`);
         await untilStopped(flags.exitAtEnd ? scheduler.finished : never);
         await scheduler.stop();
+        await probes.close();
       });
     });
 }
@@ -47,12 +66,15 @@ export function workerCommand(program: Command, roles: ProcessRoles): void {
     .description('run jobs; started any number of times against the same servers it shares the load')
     .option('--queues <names>', 'comma-separated; all of them by default')
     .option('--concurrency <n>', 'jobs at a time, a queue')
+    .option('--metrics-port <port>', 'port of probes and metrics; any free one by default')
     .action(async (_options, command: Command) => {
-      const flags = command.optsWithGlobals<CommonFlags & { queues?: string; concurrency?: string }>();
+      const flags = command.optsWithGlobals<CommonFlags & ProbeFlags & { queues?: string; concurrency?: string }>();
+      const metricsPort = parseMetricsPort(flags);
       const queues = parseQueues(flags.queues);
       const concurrency = flags.concurrency === undefined ? null : parseCount('--concurrency', flags.concurrency, 1);
       await withSession(flags, {}, async (session) => {
         const resources = await session.resources('worker');
+        const probes = await openProbes(session, resources, metricsPort);
         const opened = await openStories(resources);
         const workers = await roles.startWorkers(resources, opened, {
           queues,
@@ -61,6 +83,7 @@ export function workerCommand(program: Command, roles: ProcessRoles): void {
         note(`working on run ${session.run}: ${queues.join(', ')}`);
         await untilStopped(never);
         await workers.close(DRAIN_MS);
+        await probes.close();
       });
     });
 }

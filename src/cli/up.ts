@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { pace } from '../config.ts';
-import { startHttp } from '../http/server.ts';
+import { startHttp, startProbes } from '../http/server.ts';
 import { openStories, type Resources } from '../resources.ts';
 import { defaultRun, freshRun, rememberRun } from '../run.ts';
 import { runCounts } from '../store/verify.ts';
@@ -44,7 +44,7 @@ export function upCommand(program: Command, roles: ProcessRoles): void {
     .option('--exit-at-end', 'end when the replay has reached its end')
     .option('--seed <text>', 'seed of a new run; the arena file has the default')
     .option('--no-worker', 'schedule and serve only; `nof0 worker` processes do the work')
-    .option('--no-api', 'do not serve the API')
+    .option('--no-api', 'do not serve the API, only probes and metrics')
     .option('--port <port>', 'port of the API')
     .option('--concurrency <n>', 'jobs at a time, a queue')
     .action(async (_options, command: Command) => up(command.optsWithGlobals<UpFlags>(), roles));
@@ -98,13 +98,15 @@ async function serve(session: Session, resources: Resources, serving: Serving): 
   const workers = flags.worker
     ? await roles.startWorkers(resources, opened, { queues: roles.queues, concurrency: serving.concurrency })
     : null;
-  const api = flags.api
-    ? await startHttp(resources, { host: session.config.http.host, port: serving.port ?? session.config.http.port })
-    : null;
+  const { http, metricsPort } = session.config;
+  const server = flags.api
+    ? await startHttp(resources, { host: http.host, port: serving.port ?? http.port })
+    : await startProbes(resources, { host: http.host, port: metricsPort });
   print(
     `run        ${session.run} (${resources.run.kind}), seed "${resources.run.seed}", decisions every ${pace(session.config.arena, resources.run.kind).decision / 1000} s`,
   );
-  if (api) print(`arena      ${api.url}/api/leaderboard\ndashboard  ${api.url}/queues\nmetrics    ${api.url}/metrics`);
+  if (flags.api) print(`arena      ${server.url}/api/leaderboard\ndashboard  ${server.url}/queues`);
+  print(`metrics    ${server.url}/metrics`);
   print(
     `log        ${session.dir}/nof0.log\nready      after ${((Date.now() - startedAt) / 1000).toFixed(1)} s; Ctrl-C ends it, the next start goes on where it stopped\n`,
   );
@@ -114,7 +116,7 @@ async function serve(session: Session, resources: Resources, serving: Serving): 
   await summary.stop();
   note(reason === 'ended' ? 'the replay has reached its end' : `${reason}: finishing running jobs`);
   await scheduler.stop();
-  await Promise.all([workers?.close(DRAIN_MS), api?.close()]);
+  await Promise.all([workers?.close(DRAIN_MS), server.close()]);
   if (reason === 'ended') await printEnd(session, resources);
 }
 

@@ -1,13 +1,18 @@
 /** The environment's variables, each with its default and check. This file and the arena's are the configuration reference. */
 
 import { z } from 'zod';
+import { parseClusterAddress } from '../domain/redis-address.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const url = (protocols: string[]) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
     message: `an address beginning with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
   });
-const redisUrl = url(['redis:', 'rediss:']);
+const redisUrl = z
+  .string()
+  .refine((text) => parseClusterAddress(text) !== null || url(['redis:', 'rediss:']).safeParse(text).success, {
+    message: 'an address beginning with redis:// or rediss://, or redis+cluster://host:port,host:port of a cluster',
+  });
 const runName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9_-]{0,40}$/, 'lower-case letters, digits, "-" and "_", at most 41 characters');
@@ -30,10 +35,13 @@ export const environmentFields = {
     .default('nof0')
     .describe('First part of every Redis key.'),
   NOF0_REDIS_SERVER: z.string().min(1).optional().describe('Path of the redis-server or valkey-server to embed.'),
-  NOF0_HTTP_HOST: z.string().min(1).default('127.0.0.1').describe('Where the API listens.'),
+  NOF0_HTTP_HOST: z.string().min(1).default('127.0.0.1').describe('Where the API, probes and metrics listen.'),
   NOF0_HTTP_PORT: port
     .optional()
     .describe('Port of the API. Unset: 4280, or a free one when that is taken; 0: any free one.'),
+  NOF0_METRICS_PORT: port
+    .default(0)
+    .describe('Port of the probes and metrics of a worker or scheduler, on the same host as the API; 0: any free one.'),
   NOF0_LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'])
     .default('info')
@@ -62,6 +70,10 @@ export const environmentFields = {
   NOF0_TTL_ANALYTICS: z.coerce.number().int().min(1).default(600).describe('Seconds. Analytics.'),
   NOF0_TTL_GUARD: z.coerce.number().int().min(1).default(86_400).describe('Seconds. Trade stream guards.'),
   NOF0_TTL_LOCK: z.coerce.number().int().min(1).default(5).describe('Seconds. Refresh locks.'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url(['http:', 'https:'])
+    .optional()
+    .describe('Base address of a collector of OpenTelemetry traces (OTLP over HTTP). Unset: no traces.'),
+  OTEL_SERVICE_NAME: z.string().min(1).default('nof0').describe('Name of the service in traces.'),
 } satisfies Record<string, z.ZodType>;
 
 /** Also when single variables are at fault: all faults are reported together. */

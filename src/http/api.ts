@@ -7,7 +7,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { DASHBOARD_PATH, dashboardRoutes, isLoopback } from './dashboard.ts';
 import { errorHandler, unknownRoute } from './failure.ts';
 import { indexPage } from './index-page.ts';
-import { operationRoutes } from './operations.ts';
+import { OPERATION_ADDRESSES, operationRoutes } from './operations.ts';
 import { readRoutes } from './routes.ts';
 
 /** `host`: where the application will listen; the dashboard exists on loopback alone. Default: the configured one. */
@@ -21,6 +21,19 @@ export function createApi(resources: Resources, options: { readonly host?: strin
   app.route('/', operationRoutes(resources));
   app.route('/api', readRoutes(resources));
   if (hasDashboard) app.route(DASHBOARD_PATH, dashboardRoutes(resources.queues));
+  app.notFound(unknownRoute);
+  app.onError(errorHandler(logger));
+  return app;
+}
+
+/** Probes and metrics alone, for processes that schedule or work. */
+export function createProbes(resources: Resources): Hono {
+  const { logger } = resources;
+  const app = new Hono();
+  app.use(requestId());
+  app.use(logRequests(logger));
+  app.get('/', (c) => c.text(OPERATION_ADDRESSES.map(([path, what]) => `${path}  ${what}\n`).join('')));
+  app.route('/', operationRoutes(resources));
   app.notFound(unknownRoute);
   app.onError(errorHandler(logger));
   return app;

@@ -1,10 +1,12 @@
-/** Listens for the HTTP application. */
+/** Listens for the HTTP application, or for the probes of a process that serves no API. */
 
 import type { Server } from 'node:http';
 import { createAdaptorServer } from '@hono/node-server';
+import type { Hono } from 'hono';
 import { CodedError, messageOf } from '../errors.ts';
 import type { Resources } from '../resources.ts';
-import { createApi } from './api.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { createApi, createProbes } from './api.ts';
 import { isLoopback } from './dashboard.ts';
 
 const DEFAULT_PORT = 4280;
@@ -24,14 +26,37 @@ export async function startHttp(
 ): Promise<HttpServer> {
   const { host, port } = options;
   if (!isLoopback(host)) resources.logger.info({ host }, 'no queue dashboard: the API listens beyond this machine');
-  const { fetch } = createApi(resources, { host });
+  return serve(createApi(resources, { host }), resources.logger, { host, port, variable: 'NOF0_HTTP_PORT' });
+}
+
+/**
+ * Serves /healthz, /readyz and /metrics of a process without an API, and nothing else. Port 0: any free one.
+ *
+ * @throws NOF0_CONFIG_INVALID when the address cannot be listened on
+ */
+export async function startProbes(
+  resources: Resources,
+  options: { readonly host: string; readonly port: number },
+): Promise<HttpServer> {
+  return serve(createProbes(resources), resources.logger, { ...options, variable: 'NOF0_METRICS_PORT' });
+}
+
+type Address = {
+  readonly host: string;
+  /** Null: the usual one, or any free one when that is taken. */
+  readonly port: number | null;
+  /** Environment variable to name when the port cannot be had. */
+  readonly variable: 'NOF0_HTTP_PORT' | 'NOF0_METRICS_PORT';
+};
+
+async function serve({ fetch }: Hono, logger: Logger, address: Address): Promise<HttpServer> {
   const server = createAdaptorServer({ fetch, overrideGlobalObjects: false }) as Server;
-  await listenSomewhere(server, host, port);
+  await listenSomewhere(server, address);
   // A fault of one connection must not end the process.
-  server.on('error', (error) => resources.logger.warn({ error: error.message }, 'http server'));
+  server.on('error', (error) => logger.warn({ error: error.message }, 'http server'));
   let closing: Promise<void> | null = null;
   return {
-    url: urlOf(server, host),
+    url: urlOf(server, address.host),
     close: () => {
       closing ??= close(server);
       return closing;
@@ -39,14 +64,15 @@ export async function startHttp(
   };
 }
 
-async function listenSomewhere(server: Server, host: string, port: number | null): Promise<void> {
+async function listenSomewhere(server: Server, address: Address): Promise<void> {
+  const { host, port } = address;
   try {
     await listen(server, host, port ?? DEFAULT_PORT).catch(async (error: unknown) => {
       if (port !== null || errnoOf(error) !== 'EADDRINUSE') throw error;
       await listen(server, host, 0);
     });
   } catch (error) {
-    throw cannotListen(error, host, port ?? DEFAULT_PORT);
+    throw cannotListen(error, { ...address, port: port ?? DEFAULT_PORT });
   }
 }
 
@@ -60,13 +86,13 @@ function listen(server: Server, host: string, port: number): Promise<void> {
   });
 }
 
-function cannotListen(error: unknown, host: string, port: number): CodedError {
+function cannotListen(error: unknown, { host, port, variable }: Address): CodedError {
   const isTaken = errnoOf(error) === 'EADDRINUSE';
   const reason = isTaken
-    ? `port ${port} on ${host} is taken by another program; choose another NOF0_HTTP_PORT or leave it unset`
-    : `the API cannot listen on ${host}, port ${port}: ${messageOf(error)}`;
+    ? `port ${port} on ${host} is taken by another program; choose another ${variable} or leave it unset`
+    : `this process cannot listen on ${host}, port ${port}: ${messageOf(error)}`;
   const fault = isTaken
-    ? { path: 'NOF0_HTTP_PORT', expected: 'a port that is free' }
+    ? { path: variable, expected: 'a port that is free' }
     : { path: 'NOF0_HTTP_HOST', expected: 'an address of this machine and a port this user may open' };
   return new CodedError('NOF0_CONFIG_INVALID', reason, { cause: error, faults: [fault] });
 }

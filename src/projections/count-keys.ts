@@ -5,7 +5,7 @@ import type { ScriptedRedis } from '../redis/connections.ts';
 import type { KeyRegistry } from '../redis/keys.ts';
 import type { Target } from './projection.ts';
 
-/** Commands of one pipeline: what a single-threaded server answers without anybody noticing. */
+/** Keys asked for at a time: what a single-threaded server answers without anybody noticing. */
 const CHUNK = 500;
 
 /** Existing keys by family; 0 for a family of which none exists. Never scans: asks for the keys that should exist. Throws when Redis does. */
@@ -17,14 +17,10 @@ export async function countKeys(
   const counts = new Map<Family, number>(targets.map(({ family }) => [family, 0]));
   for (let first = 0; first < targets.length; first += CHUNK) {
     const chunk = targets.slice(first, first + CHUNK);
-    const pipeline = redis.pipeline();
-    for (const { family, ids } of chunk) pipeline.exists(keys.key(family, ids));
-    const replies = (await pipeline.exec()) ?? [];
-    for (const [index, { family }] of chunk.entries()) {
-      const [error, found] = replies[index] ?? [];
-      if (error) throw error;
-      counts.set(family, (counts.get(family) ?? 0) + Number(found));
-    }
+    // Sent together all the same; a pipeline, or one command with all the keys, would not work in a cluster.
+    const found = await Promise.all(chunk.map(({ family, ids }) => redis.exists(keys.key(family, ids))));
+    for (const [index, { family }] of chunk.entries())
+      counts.set(family, (counts.get(family) ?? 0) + (found[index] ?? 0));
   }
   return counts;
 }

@@ -1,6 +1,6 @@
 /** Reading projected keys as they stand in Redis. */
 
-import type { ScriptedRedis } from '../redis/connections.ts';
+import { isClusterClient, type ScriptedRedis } from '../redis/connections.ts';
 import type { Family, KeyRegistry } from '../redis/keys.ts';
 import { type Members, type Target, typeOf } from './projection.ts';
 
@@ -10,6 +10,20 @@ export async function peek(
   keys: KeyRegistry,
   targets: readonly Target[],
 ): Promise<(Members | undefined)[]> {
+  // In a cluster a pipeline has one slot: that of a key and its sidecar.
+  const groups = isClusterClient(redis) ? targets.map((target) => [target]) : [targets];
+  const replies = (await Promise.all(groups.map((group) => readPairs(redis, keys, group)))).flat();
+  const now = Date.now();
+  return targets.map((target, index) => {
+    const members = toMembers(target.family, replies[2 * index]);
+    if (members.length > 0) return members;
+    const emptyUntil = Number(String(replies[2 * index + 1] ?? '').split(':')[1] ?? 0);
+    return emptyUntil > now ? [] : undefined;
+  });
+}
+
+/** The replies for value and sidecar of each key, in one pipeline. */
+async function readPairs(redis: ScriptedRedis, keys: KeyRegistry, targets: readonly Target[]): Promise<unknown[]> {
   const pipeline = redis.pipeline();
   for (const target of targets) {
     const key = keys.key(target.family, target.ids);
@@ -23,13 +37,7 @@ export async function peek(
   const replies = (await pipeline.exec()) ?? [];
   const failure = replies.find(([error]) => error)?.[0];
   if (failure) throw failure;
-  const now = Date.now();
-  return targets.map((target, index) => {
-    const members = toMembers(target.family, replies[2 * index]?.[1]);
-    if (members.length > 0) return members;
-    const emptyUntil = Number(String(replies[2 * index + 1]?.[1] ?? '').split(':')[1] ?? 0);
-    return emptyUntil > now ? [] : undefined;
-  });
+  return replies.map(([, reply]) => reply);
 }
 
 function toMembers(family: Family, reply: unknown): string[] {

@@ -55,15 +55,14 @@ export class PriceKeys {
   async read(): Promise<CryptoPrice[]> {
     const fields = await this.#hash();
     const prefix = `${this.#context.provider}:`;
-    const cached = Object.entries(fields)
+    const cached = Object.entries(fields ?? {})
       .filter(([field]) => field.startsWith(prefix))
       .map(([, value]) => JSON.parse(value) as CryptoPrice);
     // The hash lives on while one symbol is written; an entry left behind by the others is no current price.
     const newest = Math.max(...cached.map((price) => price.timestamp));
     const current = cached.filter((price) => newest - price.timestamp <= this.#keys.ttlMs('cryptoPrices'));
     const found = current.length > 0;
-    if (this.#redis.status === 'ready')
-      this.#metrics.cacheReads.inc({ family: 'cryptoPrices', result: found ? 'hit' : 'miss' });
+    if (fields !== null) this.#metrics.cacheReads.inc({ family: 'cryptoPrices', result: found ? 'hit' : 'miss' });
     if (found) return current.sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
     const end = this.#metrics.readLatency.startTimer({ source: 'database', family: 'cryptoPrices' });
     const prices = await latestPrices(this.#context.db, this.#context.provider);
@@ -134,8 +133,9 @@ export class PriceKeys {
     );
   }
 
-  async #hash(): Promise<Record<string, string>> {
-    if (this.#redis.status !== 'ready') return {};
+  /** Null when the cache does not answer. */
+  async #hash(): Promise<Record<string, string> | null> {
+    if (this.#redis.status !== 'ready') return null;
     try {
       const end = this.#metrics.readLatency.startTimer({ source: 'cache', family: 'cryptoPrices' });
       const fields = await this.#redis.hgetall(this.#keys.key('cryptoPrices', []));
@@ -144,7 +144,7 @@ export class PriceKeys {
     } catch {
       // A dead cache is a slower answer from Postgres; the connection's own error handler reports it.
       this.#metrics.swallowed.inc({ reason: 'cache_read' });
-      return {};
+      return null;
     }
   }
 }

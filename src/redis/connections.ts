@@ -2,7 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import type { RedisOptions } from 'bullmq';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
+import { type ClusterAddress, parseClusterAddress } from '../domain/redis-address.ts';
 import { CodedError, messageOf } from '../errors.ts';
 
 export type RedisRole = 'queue' | 'cache';
@@ -12,7 +13,22 @@ function script(name: string) {
   return { lua: readFileSync(new URL(`./scripts/${name}`, import.meta.url), 'utf8'), numberOfKeys };
 }
 
-/** A Redis client that knows the scripts of `redis/scripts`. */
+const SCRIPTS = {
+  fencedReplace: script('replace-2.lua'),
+  writePrices: script('price-1.lua'),
+  writePrice: script('price-set-1.lua'),
+  publishTrade: script('publish-trade-2.lua'),
+};
+
+const CONNECT_TIMEOUT_MS = 3000;
+const COMMAND_TIMEOUT_MS = 5000;
+const retryFast = (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 5), 1000);
+const retrySlowly = (attempt: number) => Math.min(100 * 2 ** Math.min(attempt, 4), 1500);
+
+/**
+ * A Redis client that knows the scripts of `redis/scripts`: of one server, or of a cluster where the address names one. Commands and
+ * scripts look the same; a pipeline or a command over many keys works in a cluster only when the keys share a slot.
+ */
 export interface ScriptedRedis extends Redis {
   fencedReplace(key: string, sidecar: string, ...args: (string | number)[]): Promise<number>;
   writePrices(key: string, ...args: (string | number)[]): Promise<number>;
@@ -25,23 +41,60 @@ export interface ScriptedRedis extends Redis {
  * costs a caller milliseconds. It reconnects in the background for ever.
  */
 export function openRedis(url: string, name: string, onError: (error: Error) => void): ScriptedRedis {
-  const client = new Redis(url, {
+  const cluster = parseClusterAddress(url);
+  const client = cluster === null ? openServer(url, name) : openCluster(cluster, name);
+  client.on('error', onError);
+  // Both have the same commands; nothing here uses what only one of them has.
+  return client as unknown as ScriptedRedis;
+}
+
+function openServer(url: string, name: string): Redis {
+  return new Redis(url, {
     connectionName: name,
     maxRetriesPerRequest: 1,
     enableOfflineQueue: false,
-    connectTimeout: 3000,
-    commandTimeout: 5000,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    commandTimeout: COMMAND_TIMEOUT_MS,
     lazyConnect: true,
-    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 5), 1000),
-    scripts: {
-      fencedReplace: script('replace-2.lua'),
-      writePrices: script('price-1.lua'),
-      writePrice: script('price-set-1.lua'),
-      publishTrade: script('publish-trade-2.lua'),
+    retryStrategy: retryFast,
+    scripts: SCRIPTS,
+  });
+}
+
+function openCluster(address: ClusterAddress, name: string): Cluster {
+  return new Cluster([...address.nodes], {
+    enableOfflineQueue: false,
+    lazyConnect: true,
+    clusterRetryStrategy: retryFast,
+    // A slot without a master fails fast too; the redirections of a slot on the move take less.
+    maxRedirections: 5,
+    scripts: SCRIPTS,
+    redisOptions: {
+      ...nodeOptions(address),
+      connectionName: name,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      commandTimeout: COMMAND_TIMEOUT_MS,
     },
   });
-  client.on('error', onError);
-  return client as ScriptedRedis;
+}
+
+function nodeOptions({ tls, username, password }: ClusterAddress) {
+  return {
+    ...(username === null ? {} : { username }),
+    ...(password === null ? {} : { password }),
+    ...(tls ? { tls: {} } : {}),
+  };
+}
+
+/** The servers behind a client that hold data: one, or every master of a cluster. */
+export function mastersOf(client: ScriptedRedis): Redis[] {
+  const either: Redis | Cluster = client as Redis | Cluster;
+  return either instanceof Cluster ? either.nodes('master') : [either];
+}
+
+/** Whether commands over many keys must keep to one slot each. */
+export function isClusterClient(client: ScriptedRedis): boolean {
+  return (client as Redis | Cluster) instanceof Cluster;
 }
 
 /** Waits for a first connection, or throws the role's coded error with a message for people. */
@@ -58,13 +111,20 @@ export async function connectRedis(client: Redis, role: RedisRole, where: string
   }
 }
 
-/** Options for BullMQ's workers: they must wait for a lost server for ever. */
-export function workerConnection(url: string): RedisOptions {
-  return {
-    ...urlOptions(url),
-    maxRetriesPerRequest: null,
-    retryStrategy: (attempt) => Math.min(100 * 2 ** Math.min(attempt, 4), 1500),
-  };
+/** What BullMQ's workers connect with: they must wait for a lost server for ever. Ends with `endConnection`. */
+export function workerConnection(url: string): RedisOptions | Cluster {
+  const cluster = parseClusterAddress(url);
+  if (cluster === null) return { ...urlOptions(url), maxRetriesPerRequest: null, retryStrategy: retrySlowly };
+  return new Cluster([...cluster.nodes], {
+    clusterRetryStrategy: retrySlowly,
+    lazyConnect: true,
+    redisOptions: { ...nodeOptions(cluster), maxRetriesPerRequest: null },
+  });
+}
+
+/** Ends what a closed worker was connected with: a cluster's client is ours, options have become the worker's own client. */
+export function endConnection(connection: RedisOptions | Cluster): void {
+  if (connection instanceof Cluster) connection.disconnect();
 }
 
 function urlOptions(text: string): RedisOptions {
@@ -80,7 +140,11 @@ function urlOptions(text: string): RedisOptions {
   };
 }
 
-/** Time of a Redis server, ms. */
+/**
+ * Time of a Redis server, ms. In a cluster any node answers, and the writes that are measured against it run on others: their clocks may
+ * differ by up to the sidecar's lifetime less the longest write (50 s) before an old value could pass, and by less than the longest
+ * write (10 s) for none to be refused needlessly.
+ */
 export async function redisNowMs(client: Redis): Promise<number> {
   const [seconds, micros] = await client.time();
   return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);

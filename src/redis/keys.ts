@@ -43,10 +43,13 @@ export const FAMILIES = {
 export class KeyRegistry {
   readonly prefix: string;
   readonly #ttl: TtlClasses;
+  readonly #queueCluster: boolean;
 
-  constructor(prefix: string, ttl: TtlClasses) {
+  /** `queueCluster`: the queue role is a cluster, where keys that are used together carry a hash tag. */
+  constructor(prefix: string, ttl: TtlClasses, queueCluster = false) {
     this.prefix = prefix;
     this.#ttl = ttl;
+    this.#queueCluster = queueCluster;
   }
 
   /** Key of a family; as many ids as its pattern has places. */
@@ -70,13 +73,15 @@ export class KeyRegistry {
     return `${this.prefix}:lock:${resource}:${encodeId(id)}`;
   }
 
-  /** Queue role: the trade stream and the guards in front of it (one hash tag, so that one script may write both). */
+  /** Queue role: the trade stream. One script writes it and a guard, so in a cluster they share a tag: `{nof0:trades}:stream`. */
   tradeStream(): string {
-    return `${this.prefix}:trades:stream`;
+    return this.#queueCluster ? `{${this.prefix}:trades}:stream` : `${this.prefix}:trades:stream`;
   }
 
+  /** Queue role: which revision of a trade the stream holds. */
   tradeGuard(tradeId: string): string {
-    return `${this.prefix}:ingest:trade:${encodeId(tradeId)}`;
+    const own = `ingest:trade:${encodeId(tradeId)}`;
+    return this.#queueCluster ? `{${this.prefix}:trades}:${own}` : `${this.prefix}:${own}`;
   }
 
   /** Queue role: lock of a job whose runs must not overlap. */
@@ -89,14 +94,19 @@ export class KeyRegistry {
     return `${this.prefix}:control`;
   }
 
-  /** Queue role: a job that is to be cancelled wherever it turns up. */
+  /** Queue role: a job that is to be cancelled wherever it turns up. Many are asked for at once. */
   cancelMark(jobId: string): string {
-    return `${this.prefix}:cancel:${encodeId(jobId)}`;
+    return `${this.#together('cancel')}:${encodeId(jobId)}`;
   }
 
-  /** Queue role: BullMQ's own prefix. */
+  /** Queue role: BullMQ's own prefix. Its scripts use many keys of a queue. */
   get queuePrefix(): string {
-    return `${this.prefix}:bull`;
+    return this.#together('bull');
+  }
+
+  /** First part of keys that one command or script uses together. */
+  #together(name: string): string {
+    return this.#queueCluster ? `{${this.prefix}:${name}}` : `${this.prefix}:${name}`;
   }
 
   get guardTtlMs(): number {

@@ -9,9 +9,34 @@ const WAIT_MS = 100;
 
 /** The library puts `mutex:` before every key; ours are named in the registry and keep their names. */
 class NamedMutex extends Mutex {
-  constructor(redis: Redis, key: string, options: LockOptions) {
+  readonly #lifetimeMs: number;
+  #prolongedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(redis: Redis, key: string, options: LockOptions & { lockTimeout: number }) {
     super(redis as never, key, options);
     this._key = key;
+    this.#lifetimeMs = options.lockTimeout;
+  }
+
+  protected override _acquire(abortSignal?: AbortSignal): Promise<boolean> {
+    this.#prolongedAt = performance.now();
+    return super._acquire(abortSignal);
+  }
+
+  /**
+   * Without an answer the lock is ours until it runs out, and lost then. The library would let the failed command reject where nobody
+   * hears it, which ends the process.
+   */
+  protected override async _refresh(): Promise<boolean> {
+    const startedAt = performance.now();
+    try {
+      const kept = await super._refresh();
+      if (kept) this.#prolongedAt = startedAt;
+      return kept;
+    } catch {
+      // The connection's own handler reports the fault; here it only matters how long ago the last answer was.
+      return performance.now() - this.#prolongedAt < this.#lifetimeMs;
+    }
   }
 }
 

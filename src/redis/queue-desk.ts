@@ -65,7 +65,7 @@ export class QueueDesk implements JobDesk {
 
   allow(ids: readonly string[]): Promise<void> {
     return reach('allowing jobs again', async () => {
-      if (ids.length > 0) await this.#redis.del(...ids.map((id) => this.#keys.cancelMark(id)));
+      await Promise.all(ids.map((id) => this.#redis.del(this.#keys.cancelMark(id))));
     });
   }
 

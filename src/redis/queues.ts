@@ -1,7 +1,7 @@
 /** The queues, seen by producers. Jobs get here through the outbox alone, so that a lost write comes back. */
 
 import { randomBytes } from 'node:crypto';
-import { type Job, type JobsOptions, Queue } from 'bullmq';
+import { type Job, type JobsOptions, Queue, type Telemetry } from 'bullmq';
 import { CodedError, messageOf } from '../errors.ts';
 import type { JobContract } from '../jobs/contract.ts';
 import { contractOf, JOB_NAMES } from '../jobs/registry.ts';
@@ -25,10 +25,11 @@ export class JobQueues {
   readonly #client: ScriptedRedis;
   readonly #queues: ReadonlyMap<string, Queue>;
 
-  constructor(url: string, prefix: string, onError: (error: Error) => void) {
+  constructor(url: string, prefix: string, onError: (error: Error) => void, telemetry: Telemetry | null = null) {
     // One client for all: given options, each queue would make its own, which on a dead server never lets the process end.
     this.#client = openRedis(url, 'nof0-queues', onError);
-    this.#queues = new Map(JOB_NAMES.map((name) => [name, new Queue(name, { connection: this.#client, prefix })]));
+    const options = { connection: this.#client, prefix, ...(telemetry ? { telemetry } : {}) };
+    this.#queues = new Map(JOB_NAMES.map((name) => [name, new Queue(name, options)]));
     for (const queue of this.#queues.values()) queue.on('error', onError);
   }
 
@@ -78,6 +79,18 @@ export class JobQueues {
         queue: queue.name,
         counts: await queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'failed', 'completed'),
       })),
+    );
+  }
+
+  /** For every queue how long its oldest waiting job has been due, ms; 0 when none waits. */
+  async longestWaits(nowMs: number): Promise<{ queue: string; ms: number }[]> {
+    return Promise.all(
+      this.all().map(async (queue) => {
+        // The first of each list: a queue's jobs have one priority, so the next one to be taken is the oldest.
+        const first = await queue.getJobs(['waiting', 'prioritized'], 0, 0, true);
+        const due = first.map((job) => job.timestamp + (job.opts.delay ?? 0));
+        return { queue: queue.name, ms: Math.max(0, ...due.map((dueMs) => nowMs - dueMs)) };
+      }),
     );
   }
 

@@ -85,6 +85,11 @@ export class Database implements Queryable {
     const client = await this.#pool.connect();
     const writes = new Set<string>();
     let broken: Error | undefined;
+    // The pool listens to idle connections only; one that dies in our hands would end the process.
+    const onError = (error: Error) => {
+      broken = error;
+    };
+    client.on('error', onError);
     try {
       await client.query('BEGIN');
       const result = await work({
@@ -105,6 +110,7 @@ export class Database implements Queryable {
       });
       throw error;
     } finally {
+      client.off('error', onError);
       client.release(broken);
     }
   }

@@ -1,7 +1,7 @@
 /** Control commands as processes, against a run whose worker lives in this one. */
 
 import { rm } from 'node:fs/promises';
-import { hostname, tmpdir, userInfo } from 'node:os';
+import { hostname, userInfo } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { done } from '../../src/engine/context.ts';

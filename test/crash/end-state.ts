@@ -62,23 +62,23 @@ const TABLES: readonly { table: string; owner?: string; without?: readonly strin
 const CONVERSATIONS = `SELECT c.model_id AS model, d.slot_ms || ': ' || coalesce(string_agg(m.role, ', ' ORDER BY m.id), 'nothing said') AS text
   FROM conversations c JOIN decision_cycles d ON d.id = c.decision_cycle_id LEFT JOIN conversation_messages m ON m.conversation_id = c.id GROUP BY c.id, d.slot_ms`;
 
-export async function readEndState(client: pg.Client, resources: Resources): Promise<EndState> {
+export async function readEndState(db: pg.Pool, resources: Resources): Promise<EndState> {
   const facts: Fact[] = [];
   for (const { table, owner, without = [] } of TABLES) {
     const row = without.reduce((text, column) => `${text} #- '{${column.replace('.', ',')}}'`, 'to_jsonb(t)');
-    const { rows } = await client.query<{ model: string | null; text: string }>(
+    const { rows } = await db.query<{ model: string | null; text: string }>(
       `SELECT ${owner ?? 'NULL'}::text AS model, (${row})::text AS text FROM ${table} t`,
     );
     facts.push(...rows.map(({ model, text }) => ({ family: table, model, text })));
   }
-  const conversations = await client.query<{ model: string; text: string }>(CONVERSATIONS);
+  const conversations = await db.query<{ model: string; text: string }>(CONVERSATIONS);
   facts.push(...conversations.rows.map(({ model, text }) => ({ family: 'conversations', model, text })));
   facts.push(...(await streamEntries(resources)));
   return {
     facts,
-    cycles: await cyclesOf(client),
-    usage: await usageOf(client),
-    held: await heldOf(client, resources),
+    cycles: await cyclesOf(db),
+    usage: await usageOf(db),
+    held: await heldOf(db, resources),
     disagreements: (await verify(resources)).flatMap(({ differences }) => differences),
   };
 }
@@ -97,8 +97,8 @@ async function streamEntries({ queueRedis, keys }: Resources): Promise<Fact[]> {
   });
 }
 
-async function cyclesOf(client: pg.Client): Promise<Map<string, Cycle[]>> {
-  const { rows } = await client.query<{
+async function cyclesOf(db: pg.Pool): Promise<Map<string, Cycle[]>> {
+  const { rows } = await db.query<{
     model: string;
     slot: string;
     error: string | null;
@@ -117,15 +117,15 @@ async function cyclesOf(client: pg.Client): Promise<Map<string, Cycle[]>> {
   return cycles;
 }
 
-async function usageOf(client: pg.Client): Promise<EndState['usage']> {
-  const { rows } = await client.query<{ requests: string; reserved: string }>(
+async function usageOf(db: pg.Pool): Promise<EndState['usage']> {
+  const { rows } = await db.query<{ requests: string; reserved: string }>(
     'SELECT coalesce(sum(requests), 0) AS requests, coalesce(sum(reserved_tokens), 0) AS reserved FROM llm_usage',
   );
   return { requests: Number(rows[0]?.requests), reservedTokens: Number(rows[0]?.reserved) };
 }
 
-async function heldOf(client: pg.Client, { queueRedis, keys }: Resources): Promise<string[]> {
-  const leases = await client.query<{ model: string }>(
+async function heldOf(db: pg.Pool, { queueRedis, keys }: Resources): Promise<string[]> {
+  const leases = await db.query<{ model: string }>(
     'SELECT trader_id AS model FROM trader_state WHERE lease_until IS NOT NULL',
   );
   const locks = await queueRedis.keys(`${keys.jobLock('')}*`);

@@ -48,27 +48,26 @@ class Game {
   #child: ChildProcess | null = null;
   #ended: Promise<number | string> = Promise.resolve(0);
   #output = '';
-  #client: pg.Client | null = null;
+  readonly #db: pg.Pool;
   #resources: Resources | null = null;
 
   constructor(stage: Stage, run: string, kills: readonly Kill[]) {
     this.#stage = stage;
     this.#run = run;
+    this.#db = stage.connect(run);
     this.#plan = { kills, marker: stage.file(run, 'killed-'), passed: stage.file(run, 'passed.json') };
   }
 
   async play(): Promise<Played> {
-    const client = await this.#stage.connect(this.#run);
-    this.#client = client;
     this.#start();
-    const settled = this.#settled(client);
+    const settled = this.#settled();
     // A failure is met below, at the race; until then it is not unheard.
     settled.catch(() => {});
-    while ((await Promise.race([this.#ended, settled])) !== 'settled') await this.#revive(client);
+    while ((await Promise.race([this.#ended, settled])) !== 'settled') await this.#revive();
     const resources = this.#resources ?? (await this.#stage.resources(this.#run));
     this.#resources = resources;
-    const end = await readEndState(client, resources);
-    await this.#quit(client);
+    const end = await readEndState(this.#db, resources);
+    await this.#quit();
     const passed = JSON.parse(readFileSync(this.#plan.passed, 'utf8')) as Record<string, number>;
     return { deaths: this.#deaths, passed, end };
   }
@@ -83,7 +82,7 @@ class Game {
     this.#child?.kill('SIGKILL');
     await this.#ended;
     await this.#resources?.close();
-    await this.#client?.end();
+    await this.#db.end();
   }
 
   #start(): void {
@@ -111,13 +110,13 @@ class Game {
   }
 
   /** The process is gone: by its plan, or the case has failed. */
-  async #revive(client: pg.Client): Promise<void> {
+  async #revive(): Promise<void> {
     const code = await this.#ended;
     const kill = this.#plan.kills[this.#deaths.length];
     if (code !== 'SIGKILL' || kill === undefined || !existsSync(`${this.#plan.marker}${this.#deaths.length}`))
       throw new Error(`the process ended with ${code}, not at its boundary\n${this.#lastLines()}`);
     await this.#stage.abandoned(this.#run);
-    const { rows } = await client.query<{ slot: string }>(
+    const { rows } = await this.#db.query<{ slot: string }>(
       `SELECT slot_ms AS slot FROM decision_cycles WHERE model_id = $1 AND step = 'asking'`,
       [ORACLE],
     );
@@ -126,15 +125,17 @@ class Game {
   }
 
   /** Resolves when the replay has ended, the platform has looked after itself once, and nothing is left to do. */
-  async #settled(client: pg.Client): Promise<'settled'> {
-    await this.#until(async () => (await client.query(`SELECT 1 FROM runs WHERE state = 'finished'`)).rowCount === 1);
+  async #settled(): Promise<'settled'> {
+    await this.#until(async () => (await this.#db.query(`SELECT 1 FROM runs WHERE state = 'finished'`)).rowCount === 1);
     this.#resources = await this.#stage.resources(this.#run);
     const { cacheRedis, keys, queues } = this.#resources;
-    await this.#until(async () => (await client.query(`SELECT 1 FROM effects WHERE kind = 'enqueue'`)).rowCount === 0);
+    await this.#until(
+      async () => (await this.#db.query(`SELECT 1 FROM effects WHERE kind = 'enqueue'`)).rowCount === 0,
+    );
     await cacheRedis.del(keys.key('leaderboard', []));
-    await client.query(HOUSEKEEPING);
+    await this.#db.query(HOUSEKEEPING);
     await this.#until(async () => {
-      if (((await client.query('SELECT 1 FROM effects')).rowCount ?? 0) > 0) return false;
+      if (((await this.#db.query('SELECT 1 FROM effects')).rowCount ?? 0) > 0) return false;
       const depths = await queues.depths();
       return depths.every(({ counts }) =>
         ['waiting', 'prioritized', 'active', 'delayed'].every((state) => counts[state] === 0),
@@ -149,13 +150,13 @@ class Game {
   }
 
   /** Ends the process as a person would; it may still have a boundary to die at on its way out. */
-  async #quit(client: pg.Client): Promise<void> {
+  async #quit(): Promise<void> {
     for (;;) {
       await this.#ready();
       this.#child?.kill('SIGINT');
       const code = await this.#ended;
       if (code === 0) return;
-      await this.#revive(client);
+      await this.#revive();
     }
   }
 

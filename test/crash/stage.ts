@@ -15,9 +15,9 @@ import { tempDir } from '../temp-dir.ts';
 import { type Oracle, openOracle } from './oracle.ts';
 
 const DATABASE = 'crash';
-/** Nine slots of decisions, five of snapshots, two of analytics and one funding print. */
-const FROM = '2025-07-22T00:36:00Z';
-const TO = '2025-07-22T01:03:00Z';
+/** Nine slots of decisions, six of snapshots, three of analytics (the last one in a moment of its own) and one funding print. */
+const FROM = '2025-07-22T00:34:00Z';
+const TO = '2025-07-22T01:02:00Z';
 /** The only model whose answer can be lost. */
 export const ORACLE = 'oracle';
 
@@ -26,9 +26,9 @@ export class Stage {
   readonly oracle: Oracle;
   readonly #servers: EmbeddedServers;
   readonly #data: string;
-  readonly #admin: pg.Client;
+  readonly #admin: pg.Pool;
 
-  private constructor(dir: string, servers: EmbeddedServers, data: string, admin: pg.Client, oracle: Oracle) {
+  private constructor(dir: string, servers: EmbeddedServers, data: string, admin: pg.Pool, oracle: Oracle) {
     this.dir = dir;
     this.#servers = servers;
     this.#data = data;
@@ -43,8 +43,7 @@ export class Stage {
     await migrate(servers.databaseUrl);
     const url = new URL(servers.databaseUrl);
     url.pathname = '/postgres';
-    const admin = new pg.Client({ connectionString: url.toString() });
-    await admin.connect();
+    const admin = new pg.Pool({ connectionString: url.toString(), max: 4 });
     return new Stage(dir, servers, data, admin, await openOracle());
   }
 
@@ -84,11 +83,8 @@ export class Stage {
     await this.#admin.query(`CREATE DATABASE ${DATABASE}_${run} TEMPLATE ${DATABASE}`);
   }
 
-  async connect(run: string): Promise<pg.Client> {
-    const client = new pg.Client({ connectionString: this.#shared(run).databaseUrl, application_name: 'crash matrix' });
-    client.on('error', () => {});
-    await client.connect();
-    return client;
+  connect(run: string): pg.Pool {
+    return new pg.Pool({ connectionString: this.#shared(run).databaseUrl, application_name: 'crash matrix', max: 2 });
   }
 
   /** The run's resources in this process, for looking at its end. */
@@ -141,7 +137,7 @@ export class Stage {
 /** Three strategies that trade at once and a language model. */
 function arena(baseUrl: string): string {
   return `seed: crash
-schedules: { price: 1m, decision: 3m, snapshot: 5m, analytics: 15m }
+schedules: { price: 1m, decision: 3m, snapshot: 5m, analytics: 11m }
 paces: { replay: {} }
 models:
   - { id: carry, strategy: carry }

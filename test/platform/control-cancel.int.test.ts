@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { done } from '../../src/engine/context.ts';
+import { done, type Outcome } from '../../src/engine/context.ts';
 import type { Control } from '../../src/engine/control.ts';
 import { redriveLetters } from '../../src/engine/control.ts';
 import { cancelJob } from '../../src/engine/control-jobs.ts';
@@ -84,6 +84,19 @@ function endless() {
   return { begun, aborted, handler };
 }
 
+/** A worker that hears no word of control. Its job ends when the test says so. */
+async function deaf(name: 'decision-cycle' | 'snapshot', outcome: () => Promise<Outcome>) {
+  const started = deferred();
+  const gate = deferred();
+  const handler = async () => {
+    started.resolve();
+    await gate.promise;
+    return outcome();
+  };
+  await work({ [name]: handler }, { deaf: true });
+  return { started: started.promise, ends: gate.resolve };
+}
+
 describe('cancelling a job that runs', () => {
   it('aborts it in whichever of two processes it runs, and nothing else', async () => {
     const jobs = endless();
@@ -141,54 +154,51 @@ describe('cancelling a job that runs', () => {
   });
 
   it('that nobody lets go of leaves the mark, which ends it at its next attempt', async () => {
-    const fails = deferred();
-    const handler: Handler<'decision-cycle'> = async () => {
-      await fails.promise;
+    const { started, ends } = await deaf('decision-cycle', async () => {
       throw new CodedError('NOF0_MARKET_UNAVAILABLE', 'no answer');
-    };
-    await work({ 'decision-cycle': handler }, { deaf: true });
+    });
     await request(cycle('m'));
-    await eventually(async () => expect(await queueOf(resources, 'decision-cycle').getActiveCount()).toBe(1));
+    await started;
     expect(await cancelJob(control, cycle('m').target, 300)).toMatchObject({ end: 'running' });
-    expect(await marked(cycle('m').target)).toBe(true);
     const ttlMs = await resources.queueRedis.pttl(resources.keys.cancelMark(cycle('m').target));
     expect(ttlMs).toBeGreaterThan(3_500_000);
-    fails.resolve();
+    ends();
     await eventually(async () =>
       expect(await letters()).toMatchObject([{ errorCode: 'NOF0_JOB_CANCELLED', attempts: 2 }]),
     );
     expect(await outboxTargets(resources.db)).toEqual([]);
   });
 
-  it('catches it between two attempts', async () => {
-    const fails = deferred();
-    const handler: Handler<'snapshot'> = async () => {
-      await fails.promise;
-      throw new CodedError('NOF0_MODEL_UNKNOWN', 'would fail for good');
-    };
-    await work({ snapshot: handler }, { deaf: true });
+  it('takes it out of its queue when its attempt ends meanwhile, and it would be tried again', async () => {
+    const { started, ends } = await deaf('snapshot', async () => {
+      throw new CodedError('NOF0_EXCHANGE_UNAVAILABLE', 'later', { details: { retryAfterMs: 60_000 } });
+    });
     await request(snapshot('m'));
-    await eventually(async () => expect(await queueOf(resources, 'snapshot').getActiveCount()).toBe(1));
+    await started;
     const cancelling = cancelJob(control, 'snapshot_m');
-    fails.resolve();
-    // It was faster: it failed by itself, and says so.
-    expect(await cancelling).toMatchObject({ end: 'failed' });
-    expect(await letters()).toMatchObject([{ errorCode: 'NOF0_MODEL_UNKNOWN' }]);
+    ends();
+    expect(await cancelling).toMatchObject({ end: 'withdrawn' });
+    expect(await letters()).toMatchObject([{ errorCode: 'NOF0_JOB_CANCELLED' }]);
+    expect(await outboxTargets(resources.db)).toEqual([]);
   });
 
-  it('may come too late', async () => {
-    const finishes = deferred();
-    const handler: Handler<'decision-cycle'> = async () => {
-      await finishes.promise;
-      return done();
-    };
-    await work({ 'decision-cycle': handler }, { deaf: true });
+  it.each([
+    ['completed', async () => done(), []],
+    [
+      'failed',
+      async () => {
+        throw new CodedError('NOF0_MODEL_UNKNOWN', 'nobody');
+      },
+      [{ errorCode: 'NOF0_MODEL_UNKNOWN' }],
+    ],
+  ])('may come too late: the job has %s by itself', async (end, outcome, kept) => {
+    const { started, ends } = await deaf('decision-cycle', outcome);
     await request(cycle('m'));
-    await eventually(async () => expect(await queueOf(resources, 'decision-cycle').getActiveCount()).toBe(1));
+    await started;
     const cancelling = cancelJob(control, cycle('m').target);
-    finishes.resolve();
-    expect(await cancelling).toMatchObject({ end: 'completed' });
-    expect(await letters()).toEqual([]);
+    ends();
+    expect(await cancelling).toMatchObject({ end });
+    expect(await letters()).toMatchObject(kept);
     expect(await marked(cycle('m').target)).toBe(false);
   });
 });
