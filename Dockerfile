@@ -26,7 +26,7 @@ COPY --from=build /app/src/store/generated src/store/generated
 RUN mkdir /data && chown node:node /data
 USER node
 EXPOSE 4280
-# For the API. Other processes serve no HTTP; their health checks belong to whoever starts them.
+# For the API. Workers and schedulers answer on NOF0_METRICS_PORT; whoever starts them chooses the port and the check.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.NOF0_HTTP_PORT || 4280}/healthz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "bin/nof0.mjs"]

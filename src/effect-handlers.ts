@@ -50,6 +50,7 @@ export function registerEffects(outbox: Outbox, doors: EffectDoors): void {
   });
   outbox.register('stream', (rows) => crossing('write trades:stream', () => doors.stream.publish(rows)), {
     ordered: true,
+    unsafe: (rows) => doors.stream.forgettable(rows),
   });
 }
 
@@ -74,6 +75,8 @@ async function buryPoison(doors: EffectDoors, rows: readonly EffectRow[]): Promi
     const entry = toEnqueue(row);
     const givenUp = await doors.queues.givenUp(entry);
     if (givenUp === null || !STALLED_TOO_OFTEN.test(givenUp.reason)) continue;
+    // What failed before this promise was made is an old story: somebody has redriven the job since.
+    if ((givenUp.job.finishedOn ?? 0) < row.createdAt.getTime()) continue;
     const contract = contractOf(entry.job);
     const { job } = givenUp;
     const letter = {
@@ -87,7 +90,7 @@ async function buryPoison(doors: EffectDoors, rows: readonly EffectRow[]): Promi
       attempts: job.attemptsMade,
       stalls: job.stalledCounter,
     };
-    await buryJob(doors.db, letter, row.id);
+    await buryJob(doors.db, letter, [row.id]);
     doors.logger.error(
       { job: letter.job, jobId: letter.jobId, stalls: letter.stalls },
       'a job killed its process too often',

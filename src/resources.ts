@@ -105,12 +105,7 @@ export async function openResources(options: OpenOptions): Promise<Resources> {
       strict: WORKING_ROLES.has(options.role),
       logger,
     });
-    const queues = new JobQueues(
-      servers.queueRedisUrl,
-      keys.queuePrefix,
-      onError('queue'),
-      tracing?.telemetry ?? null,
-    );
+    const queues = new JobQueues(servers.queueRedisUrl, keys.queuePrefix, onError('queue'), tracing?.telemetry ?? null);
     closers.push(() => queues.close());
     await queues.ready();
     const run = await declaredRun(db);

@@ -6,7 +6,8 @@ import type { JobContract } from '../src/jobs/contract.ts';
 import { contractOf, parsePayload } from '../src/jobs/registry.ts';
 import type { Resources } from '../src/resources.ts';
 import { buryJob } from '../src/store/dead-letters.ts';
-import { identityOf, type JobPromise } from './job-promise.ts';
+import type { Covered } from '../src/store/effects.ts';
+import { identityOf } from './job-promise.ts';
 
 /**
  * Keeps the job and its error in Postgres and acknowledges its effects. Without Postgres nothing is written, the effects stay, and the
@@ -16,7 +17,7 @@ export async function buryFailed(
   resources: Resources,
   contract: JobContract,
   job: Job,
-  end: { promise: JobPromise; payload: { v: number } | null; error: CodedError; attempts: number },
+  end: { promise: Covered; payload: { v: number } | null; error: CodedError; attempts: number },
 ): Promise<void> {
   const { promise, payload, error, attempts } = end;
   const letter = {
@@ -30,7 +31,7 @@ export async function buryFailed(
     attempts,
     stalls: job.stalledCounter,
   };
-  await buryJob(resources.db, letter, promise.upto).catch((cause: unknown) => {
+  await buryJob(resources.db, letter, promise.ids).catch((cause: unknown) => {
     resources.metrics.swallowed.inc({ reason: 'bury_failed_job' });
     resources.logger.warn(
       { job: contract.name, jobId: job.id, error: messageOf(cause) },
@@ -44,7 +45,7 @@ export async function buryPoison(resources: Resources, job: Job): Promise<void> 
   const contract = contractOf(job.name);
   const error = new CodedError('NOF0_JOB_POISON', `the process of this job died ${job.stalledCounter} times`);
   await buryFailed(resources, contract, job, {
-    promise: { target: identityOf(job), upto: Number.MAX_SAFE_INTEGER },
+    promise: { target: identityOf(job), ids: null },
     payload: parsePayload(contract, job.data),
     error,
     attempts: job.attemptsMade,

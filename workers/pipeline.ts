@@ -11,13 +11,13 @@ import { type JobName, type PayloadOf, parsePayload } from '../src/jobs/registry
 import { jobLock } from '../src/redis/lock.ts';
 import type { Resources } from '../src/resources.ts';
 import { Batcher } from '../src/store/batcher.ts';
-import { acknowledgeAll, newestEnqueue } from '../src/store/effects.ts';
+import { acknowledge, type Covered, promisesOf } from '../src/store/effects.ts';
 import { crossing, pass } from '../src/telemetry/boundaries.ts';
 import type { Logger } from '../src/telemetry/logger.ts';
 import { withinWork } from '../src/telemetry/work.ts';
 import { CancelMarks } from './cancel-marks.ts';
 import { buryFailed } from './dead-letters.ts';
-import { identityOf, type JobPromise } from './job-promise.ts';
+import { identityOf } from './job-promise.ts';
 import { reportRun } from './report.ts';
 import { withinLimits } from './time-limit.ts';
 
@@ -38,7 +38,7 @@ export class Pipeline {
   readonly #handler: (payload: { v: number }, run: JobRun) => Promise<Outcome>;
   readonly #cancelMarks: CancelMarks;
   /** Jobs that end together are acknowledged together; each waits for it before it is reported complete. */
-  readonly #acknowledged: Batcher<JobPromise>;
+  readonly #acknowledged: Batcher<Covered>;
 
   constructor(resources: Resources, contract: JobContract, handler: Handler<JobName>) {
     this.#resources = resources;
@@ -46,7 +46,7 @@ export class Pipeline {
     this.#handler = handler as unknown as (payload: { v: number }, run: JobRun) => Promise<Outcome>;
     this.#cancelMarks = new CancelMarks(resources);
     this.#acknowledged = new Batcher((promises) =>
-      crossing(`settle ${contract.name}`, () => acknowledgeAll(resources.db, promises)),
+      crossing(`settle ${contract.name}`, () => acknowledge(resources.db, promises)),
     );
   }
 
@@ -54,12 +54,13 @@ export class Pipeline {
     pass(`take ${this.#contract.name}`, 'after');
     const startedAt = new Date();
     const attempt = job.attemptsMade + 1;
-    const promise: JobPromise = { target: identityOf(job), upto: Number.MAX_SAFE_INTEGER };
+    let promise: Covered = { target: identityOf(job), ids: null };
     let payload: { v: number } | null = null;
     let outcome: Outcome | CodedError;
     try {
       // What was asked for before this moment is covered by this run; a request that comes later gets its own.
-      if (this.#contract.runs === 'latest') promise.upto = await newestEnqueue(this.#resources.db, promise.target);
+      if (this.#contract.runs === 'latest')
+        promise = { ...promise, ids: await promisesOf(this.#resources.db, promise.target) };
       payload = parsePayload(this.#contract, job.data);
       await this.#assertWanted(job);
       outcome = await this.#exclusively(payload, { stop, attempt, startedAt });

@@ -18,7 +18,7 @@ export function queuesCommand(program: Command): void {
         if (flags.json) {
           printJson({
             run: session.run,
-            queues: depths.map(({ queue, counts }) => ({ queue, ...counts })),
+            queues: depths.map(({ queue, paused, counts }) => ({ queue, paused, ...counts })),
             outbox: effects,
           });
           return;
@@ -27,7 +27,10 @@ export function queuesCommand(program: Command): void {
         print(
           table(
             ['queue', ...columns],
-            depths.map(({ queue, counts }) => [queue, ...columns.map((state) => counts[state] ?? 0)]),
+            depths.map(({ queue, paused, counts }) => [
+              paused ? `${queue} (paused)` : queue,
+              ...columns.map((state) => counts[state] ?? 0),
+            ]),
           ),
         );
         print(

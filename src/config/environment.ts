@@ -21,7 +21,9 @@ export const environmentFields = {
   DATABASE_URL: url(['postgres:', 'postgresql:'])
     .optional()
     .describe('Postgres. Unset: an embedded server is started.'),
-  REDIS_URL: redisUrl.optional().describe('One Redis for both roles (must be noeviction).'),
+  REDIS_URL: redisUrl
+    .optional()
+    .describe('One Redis for both roles (must be noeviction). A cluster: redis+cluster://host:port,host:port.'),
   REDIS_QUEUE_URL: redisUrl.optional().describe('Redis of the queue role: jobs, trade stream (AOF, noeviction).'),
   REDIS_CACHE_URL: redisUrl
     .optional()

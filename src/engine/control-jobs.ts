@@ -5,7 +5,7 @@ import type { QueuedJob, Stopped } from '../jobs/desk.ts';
 import { contractOf, parsePayload } from '../jobs/registry.ts';
 import { audit } from '../store/audit.ts';
 import { buryJob } from '../store/dead-letters.ts';
-import { newestEnqueue } from '../store/effects.ts';
+import { promisesOf } from '../store/effects.ts';
 import type { Control } from './control.ts';
 
 /** How long a worker may take to let go of a running job. */
@@ -40,7 +40,7 @@ async function liveJob({ db, desk }: Control, id: string): Promise<QueuedJob> {
       `"${id}" is a job of several queues; say the identity of the one that is meant: ${live.map((each) => `${each.identity} (${each.queue})`).join(', ')}`,
     );
   const ended = found.map((each) => `the one in ${each.queue} has ${each.state}`).join(', ');
-  const promised = (await newestEnqueue(db, id)) > 0;
+  const promised = (await promisesOf(db, id)).length > 0;
   throw new CodedError(
     'NOF0_JOB_UNKNOWN',
     `no job "${id}" waits or runs (searched ${desk.queueNames.join(', ')} by job id and by identity)${ended ? `; ${ended}` : ''}${promised ? '; it is promised and comes to its queue within seconds: try again' : ''}`,
@@ -51,19 +51,18 @@ async function stop(control: Control, first: QueuedJob, waitMs: number): Promise
   const { db, desk } = control;
   for (let job = first; ; ) {
     // What is asked for from now on is a wish of its own and is not cancelled with the job.
-    const upto =
-      contractOf(job.queue).runs === 'latest' ? await newestEnqueue(db, job.identity) : Number.MAX_SAFE_INTEGER;
+    const covered = contractOf(job.queue).runs === 'latest' ? await promisesOf(db, job.identity) : null;
     const end = await desk.stop(job, waitMs);
     if (end !== 'withdrawn') return end;
-    await buryCancelled(control, job, upto);
+    await buryCancelled(control, job, covered);
     // The relay may have offered it to the queue once more before the promise was taken back.
     const again = (await desk.find(job.identity)).find(({ state }) => !ENDED.has(state));
-    if (again === undefined || (await newestEnqueue(db, job.identity)) > 0) return end;
+    if (again === undefined || (await promisesOf(db, job.identity)).length > 0) return end;
     job = again;
   }
 }
 
-async function buryCancelled({ db, who }: Control, job: QueuedJob, upto: number): Promise<void> {
+async function buryCancelled({ db, who }: Control, job: QueuedJob, covered: readonly number[] | null): Promise<void> {
   const letter = {
     job: job.queue,
     identity: job.identity,
@@ -78,7 +77,7 @@ async function buryCancelled({ db, who }: Control, job: QueuedJob, upto: number)
   // Two people may cancel the same job: the second one looks for a letter when the first one has written it.
   const bury = db.transaction(async (tx) => {
     await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`cancel ${job.id}`]);
-    await buryJob(tx, letter, upto);
+    await buryJob(tx, letter, covered);
   });
   await bury.catch((error: unknown) => {
     throw new CodedError(

@@ -7,6 +7,8 @@ import type { EffectRow } from '../store/effects.ts';
 
 /** The stream is cut to about this many entries. */
 const MAX_ENTRIES = 100_000;
+/** Redis writes its append-only file to the disk every second; what it was told longer ago than this survives a power cut. */
+const ON_DISK_MS = 2000;
 
 export class TradeStream {
   readonly #redis: ScriptedRedis;
@@ -38,6 +40,21 @@ export class TradeStream {
     } catch (error) {
       throw new CodedError('NOF0_QUEUE_UNAVAILABLE', `writing the trade stream: ${messageOf(error)}`, { cause: error });
     }
+  }
+
+  /**
+   * Of rows that were published, those that Redis may still forget: the guard tells how long ago that was, and would be forgotten
+   * together with the entry.
+   */
+  async forgettable(rows: readonly EffectRow[]): Promise<EffectRow[]> {
+    const leftMs = await Promise.all(
+      rows.map((row) => this.#redis.pttl(this.#keys.tradeGuard((row.payload as { id: string }).id))),
+    );
+    // Negative: the guard is not there, so it has been forgotten already.
+    return rows.filter((_, index) => {
+      const left = leftMs[index] ?? -1;
+      return left < 0 || this.#keys.guardTtlMs - left < ON_DISK_MS;
+    });
   }
 
   /** The consistency check: every trade's newest revision stands in the stream, and no entry stands twice. */

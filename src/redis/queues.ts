@@ -73,10 +73,11 @@ export class JobQueues {
   }
 
   /** Jobs of every queue by state. */
-  async depths(): Promise<{ queue: string; counts: Record<string, number> }[]> {
+  async depths(): Promise<{ queue: string; paused: boolean; counts: Record<string, number> }[]> {
     return Promise.all(
       this.all().map(async (queue) => ({
         queue: queue.name,
+        paused: await queue.isPaused(),
         counts: await queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'failed', 'completed'),
       })),
     );

@@ -26,21 +26,21 @@ const COLUMNS = `id, job, identity, job_id AS "jobId", model_id AS "modelId", pa
   failed_at AS "failedAt", redriven_at AS "redrivenAt"`;
 
 /**
- * Stores a dead letter and acknowledges the job's effects up to an id in one statement: a job is either still promised or kept here, never neither.
+ * Stores a dead letter and acknowledges the promises it covered (null: all of its identity) in one statement: a job is either still promised or kept here, never neither.
  * A job that reports its end twice (its process died in between) is kept once.
  */
-export async function buryJob(db: Queryable, letter: NewDeadLetter, uptoId: number): Promise<void> {
+export async function buryJob(db: Queryable, letter: NewDeadLetter, covered: readonly number[] | null): Promise<void> {
   await db.query(
     `WITH letter AS (
        SELECT * FROM jsonb_to_record($1::jsonb) AS l(job text, identity text, "jobId" text, "modelId" text, payload jsonb, "errorCode" text, "errorMessage" text,
          attempts int, stalls int)
      ), acknowledged AS (
-       DELETE FROM effects USING letter WHERE effects.kind = 'enqueue' AND effects.target = letter.identity AND effects.id <= $2
+       DELETE FROM effects USING letter WHERE effects.kind = 'enqueue' AND effects.target = letter.identity AND ($2::bigint[] IS NULL OR effects.id = ANY($2))
      )
      INSERT INTO dead_letters (job, identity, job_id, model_id, payload, error_code, error_message, attempts, stalls)
      SELECT job, identity, "jobId", "modelId", payload, "errorCode", left("errorMessage", 4000), attempts, stalls FROM letter
-     WHERE NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.job = letter.job AND d.job_id = letter."jobId" AND d.redriven_at IS NULL)`,
-    [toJsonb(letter), uptoId],
+     ON CONFLICT (job, job_id) WHERE redriven_at IS NULL DO NOTHING`,
+    [toJsonb(letter), covered],
   );
 }
 
@@ -59,7 +59,7 @@ export function listDeadLetters(db: Queryable, filter: DeadLetterFilter): Promis
   return db.query<DeadLetter>(
     `SELECT ${COLUMNS} FROM dead_letters
      WHERE redriven_at IS NULL AND ($1::bigint[] IS NULL OR id = ANY($1)) AND ($2::text IS NULL OR job = $2) AND ($3::text IS NULL OR model_id = $3)
-       AND ($4::text IS NULL OR error_code = $4 OR error_message ILIKE '%' || $4 || '%') AND ($5::bigint IS NULL OR failed_at >= to_timestamp($5 / 1000.0))
+       AND ($4::text IS NULL OR error_code = $4 OR strpos(lower(error_message), lower($4)) > 0) AND ($5::bigint IS NULL OR failed_at >= to_timestamp($5 / 1000.0))
      ORDER BY failed_at DESC, id DESC LIMIT $6`,
     [
       filter.ids ?? null,

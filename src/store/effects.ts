@@ -87,6 +87,15 @@ export async function deleteEffects(db: Queryable, ids: readonly number[]): Prom
   );
 }
 
+/** Leaves rows in the outbox that were applied: the relay applies them once more after the delay. */
+export async function keepEffects(db: Queryable, ids: readonly number[], delayMs: number): Promise<void> {
+  if (ids.length === 0) return;
+  await db.query(
+    `UPDATE effects SET lease_until = clock_timestamp() + $2 * interval '1 millisecond', last_error = NULL WHERE id = ANY($1::bigint[])`,
+    [ids, delayMs],
+  );
+}
+
 /** Gives rows back (the try failed): the relay tries again after the delay. */
 export async function releaseEffects(
   db: Queryable,
@@ -113,30 +122,25 @@ export function rowsOfTargets(
   );
 }
 
-/** Newest effect of a job, or 0: what a run that begins now will have covered when it finishes. */
-export async function newestEnqueue(db: Queryable, target: string): Promise<number> {
-  const rows = await db.query<{ id: number }>(
-    `SELECT coalesce(max(id), 0) AS id FROM effects WHERE kind = 'enqueue' AND target = $1`,
-    [target],
-  );
-  return rows[0]?.id ?? 0;
+/**
+ * The promises of a job that are visible now: what a run that begins now will have covered when it finishes. Ids are drawn before
+ * transactions commit, so "up to the newest" would take in one that is only just being made; the ids themselves do not.
+ */
+export async function promisesOf(db: Queryable, target: string): Promise<number[]> {
+  return (
+    await db.query<{ id: number }>(`SELECT id FROM effects WHERE kind = 'enqueue' AND target = $1`, [target])
+  ).map((row) => row.id);
 }
 
-/** The consumer's acknowledgement: the job finished, everything it covered is done. */
-export function acknowledgeEnqueue(db: Queryable, target: string, uptoId: number): Promise<void> {
-  return acknowledgeAll(db, [{ target, upto: uptoId }]);
-}
+/** What a finished job answers for: these promises, or (null) all of its target, where the target is one piece of work. */
+export type Covered = { readonly target: string; readonly ids: readonly number[] | null };
 
-/** Acknowledges jobs that finished together. */
-export async function acknowledgeAll(
-  db: Queryable,
-  jobs: readonly { readonly target: string; readonly upto: number }[],
-): Promise<void> {
+/** The consumers' acknowledgement: the jobs finished, everything they covered is done. */
+export async function acknowledge(db: Queryable, covered: readonly Covered[]): Promise<void> {
   await db.query(
     `WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true))
-     DELETE FROM effects USING relaxed, unnest($1::text[], $2::bigint[]) AS job(target, upto)
-     WHERE effects.kind = 'enqueue' AND effects.target = job.target AND effects.id <= job.upto`,
-    [jobs.map((job) => job.target), jobs.map((job) => job.upto)],
+     DELETE FROM effects USING relaxed WHERE kind = 'enqueue' AND (id = ANY($1::bigint[]) OR target = ANY($2::text[]))`,
+    [covered.flatMap(({ ids }) => ids ?? []), covered.filter(({ ids }) => ids === null).map(({ target }) => target)],
   );
 }
 

@@ -68,7 +68,10 @@ export type NewSnapshot = {
   readonly minuteMarker: number;
 };
 
-/** Statement that stores a snapshot; a second one of the same moment replaces the figures of the first. */
+/**
+ * Statement that stores a snapshot; a second one of the same moment replaces the figures of the first. Unless a later moment has been
+ * recorded: a job that comes back because the queue forgot its end knows what is now, not what was then.
+ */
 export async function saveSnapshot(tx: Queryable, s: NewSnapshot): Promise<void> {
   await tx.query(
     `INSERT INTO account_equity_snapshots (model_id, ts_ms, equity_usd, realized_pnl, unrealized_pnl, cum_pnl_pct, sharpe_ratio, margin_used, positions,
@@ -76,7 +79,8 @@ export async function saveSnapshot(tx: Queryable, s: NewSnapshot): Promise<void>
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
      ON CONFLICT (model_id, ts_ms) DO UPDATE SET equity_usd = excluded.equity_usd, realized_pnl = excluded.realized_pnl,
        unrealized_pnl = excluded.unrealized_pnl, cum_pnl_pct = excluded.cum_pnl_pct, sharpe_ratio = excluded.sharpe_ratio,
-       margin_used = excluded.margin_used, positions = excluded.positions`,
+       margin_used = excluded.margin_used, positions = excluded.positions
+     WHERE NOT EXISTS (SELECT 1 FROM account_equity_snapshots later WHERE later.model_id = excluded.model_id AND later.ts_ms > excluded.ts_ms)`,
     [
       s.modelId,
       s.tsMs,

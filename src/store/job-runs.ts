@@ -35,6 +35,13 @@ export async function pruneRuns(db: Queryable, retentionMs: number): Promise<num
   return rows.length;
 }
 
+const INSERT = `WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true))
+  INSERT INTO job_runs (queue, job, job_id, attempt, outcome, reason, model_id, slot_ms, worker, started_at, finished_at, error_code, error_message, payload)
+  SELECT queue, queue, "jobId", attempt, outcome, reason, "modelId", "slotMs", worker, "startedAt", "finishedAt", "errorCode", "errorMessage", payload
+  FROM relaxed, jsonb_to_recordset($1::jsonb) AS r(queue text, "jobId" text, attempt int, outcome text, reason text, "modelId" text, "slotMs" bigint, worker text,
+    "startedAt" timestamptz, "finishedAt" timestamptz, "errorCode" text, "errorMessage" text, payload jsonb)`;
+const IS_NEW = `NOT EXISTS (SELECT 1 FROM job_runs j WHERE j.queue = r.queue AND j.finished_at = r."finishedAt" AND j.job_id = r."jobId" AND j.worker = r.worker)`;
+
 const FLUSH_MS = 250;
 const BATCH = 500;
 /** Beyond it the oldest rows are given up: history must not fill the memory while Postgres is away. */
@@ -44,6 +51,8 @@ export class RunHistory {
   readonly #db: Database;
   readonly #logger: Logger;
   #rows: JobRunRow[] = [];
+  /** A try failed: whether it was committed nobody knows, so what is there already is left out. */
+  #again = false;
   #timer: NodeJS.Timeout | null = null;
   #flushing: Promise<void> = Promise.resolve();
 
@@ -69,19 +78,14 @@ export class RunHistory {
     const rows = this.#rows.splice(0);
     if (rows.length === 0) return;
     try {
-      await this.#db.query(
-        `WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true))
-         INSERT INTO job_runs (queue, job, job_id, attempt, outcome, reason, model_id, slot_ms, worker, started_at, finished_at, error_code, error_message, payload)
-         SELECT queue, queue, "jobId", attempt, outcome, reason, "modelId", "slotMs", worker, "startedAt", "finishedAt", "errorCode", "errorMessage", payload
-         FROM relaxed, jsonb_to_recordset($1::jsonb) AS r(queue text, "jobId" text, attempt int, outcome text, reason text, "modelId" text, "slotMs" bigint, worker text,
-           "startedAt" timestamptz, "finishedAt" timestamptz, "errorCode" text, "errorMessage" text, payload jsonb)`,
-        [toJsonb(rows)],
-      );
+      await this.#db.query(this.#again ? `${INSERT} WHERE ${IS_NEW}` : INSERT, [toJsonb(rows)]);
+      this.#again = false;
     } catch (error) {
       this.#logger.warn(
         { rows: rows.length, error: messageOf(error) },
         'run history could not be written, trying again',
       );
+      this.#again = true;
       this.#rows = [...rows, ...this.#rows].slice(-MAX_BUFFERED);
       this.#flushIn(10 * FLUSH_MS);
     }

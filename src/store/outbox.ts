@@ -7,21 +7,37 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Database } from './database.ts';
-import { claimAbandoned, deleteEffects, type EffectRow, releaseEffects, rowsOfTargets } from './effects.ts';
+import {
+  claimAbandoned,
+  deleteEffects,
+  type EffectRow,
+  keepEffects,
+  releaseEffects,
+  rowsOfTargets,
+} from './effects.ts';
 
 /** Applies all rows of one kind; throws when they must stay in the outbox. */
 export type EffectHandler = (rows: readonly EffectRow[]) => Promise<void>;
+
+export type EffectOptions = {
+  /** The effects of one target happen in the order of their account's versions, whoever drains them. */
+  readonly ordered?: boolean;
+  /** Of rows that have been applied, those that their target may still forget. They stay and are applied again a little later. */
+  readonly unsafe?: (rows: readonly EffectRow[]) => Promise<readonly EffectRow[]>;
+};
 
 const RETRY_DELAY_MS = 1000;
 /** How long a row belongs to the relay that claimed it; a job not acknowledged by then is offered to the queue again. */
 const REDELIVER_MS = 20_000;
 const RELAY_BATCH = 500;
+/** When to look again at rows that their target may still forget. */
+const UNSAFE_DELAY_MS = 2500;
 
 export class Outbox {
   readonly #db: Database;
   readonly #logger: Logger;
   readonly #metrics: Metrics;
-  readonly #handlers = new Map<EffectRow['kind'], { apply: EffectHandler; ordered: boolean }>();
+  readonly #handlers = new Map<EffectRow['kind'], EffectOptions & { apply: EffectHandler }>();
 
   constructor(db: Database, logger: Logger, metrics: Metrics) {
     this.#db = db;
@@ -29,9 +45,8 @@ export class Outbox {
     this.#metrics = metrics;
   }
 
-  /** `ordered`: the effects of one target happen in the order of their account's versions, whoever drains them. */
-  register(kind: EffectRow['kind'], apply: EffectHandler, options: { ordered?: boolean } = {}): void {
-    this.#handlers.set(kind, { apply, ordered: options.ordered ?? false });
+  register(kind: EffectRow['kind'], apply: EffectHandler, options: EffectOptions = {}): void {
+    this.#handlers.set(kind, { apply, ...options });
   }
 
   /**
@@ -58,6 +73,15 @@ export class Outbox {
     return rows.length;
   }
 
+  async #settle(applied: readonly EffectRow[], unsafe: readonly EffectRow[]): Promise<void> {
+    const kept = new Set(unsafe.map((row) => row.id));
+    await keepEffects(this.#db, [...kept], UNSAFE_DELAY_MS);
+    await deleteEffects(
+      this.#db,
+      applied.map((row) => row.id).filter((id) => !kept.has(id)),
+    );
+  }
+
   async #drainKind(kind: EffectRow['kind'], rows: readonly EffectRow[]): Promise<void> {
     const handler = this.#handlers.get(kind);
     if (handler === undefined) return;
@@ -69,9 +93,10 @@ export class Outbox {
         : rows;
       ids = due.map((row) => row.id);
       await handler.apply(due);
+      const unsafe = (await handler.unsafe?.(due)) ?? [];
       // A job's effect ends with the job, not with its arrival in the queue: its consumer deletes the row.
-      if (kind !== 'enqueue') await deleteEffects(this.#db, ids);
-      for (const row of rows)
+      if (kind !== 'enqueue') await this.#settle(due, unsafe);
+      for (const row of handler.unsafe === undefined ? rows : unsafe)
         this.#metrics.effectLatency.observe({ kind }, Math.max(0, Date.now() - row.createdAt.getTime()) / 1000);
     } catch (error) {
       this.#metrics.effectFailures.inc({ kind }, rows.length);

@@ -6,7 +6,23 @@ import { runNof0 } from '../processes.ts';
 import { tempDir } from '../temp-dir.ts';
 
 let dir = '';
-const COMMANDS = ['up', 'scheduler', 'worker', 'api', 'migrate', 'enqueue', 'queues', 'verify'];
+const COMMANDS = [
+  'up',
+  'scheduler',
+  'worker',
+  'api',
+  'migrate',
+  'enqueue',
+  'queues',
+  'verify',
+  'failed',
+  'redrive',
+  'cancel',
+  'pause',
+  'resume',
+  'runs',
+  'audit',
+];
 
 beforeAll(async () => {
   dir = await tempDir('nof0-cli-');

@@ -50,6 +50,8 @@ describe('a configuration that says nothing', () => {
       redisPrefix: 'nof0',
       redisServerPath: null,
       http: { host: '127.0.0.1', port: null },
+      metricsPort: 0,
+      tracing: null,
       log: { level: 'info', format: 'auto' },
       dbPool: 20,
       concurrency: 8,
@@ -138,6 +140,14 @@ describe('reading', () => {
       queueRedisUrl: 'redis://queue',
       cacheRedisUrl: 'rediss://cache',
     });
+  });
+
+  it('traces to the collector that is named, and refuses an address that is none', () => {
+    const tracing = (endpoint: string) => load({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint } }).tracing;
+    expect(tracing('http://collector:4318')).toEqual({ endpoint: 'http://collector:4318', service: 'nof0' });
+    expect(pathsOf({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318' } })).toEqual([
+      'environment: OTEL_EXPORTER_OTLP_ENDPOINT',
+    ]);
   });
 
   it('understands durations from milliseconds to days', () => {

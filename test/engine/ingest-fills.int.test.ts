@@ -465,7 +465,5 @@ it('new fills refresh the keys of the model and ask for its snapshot and analyti
   expect(asked.map(({ target }) => target)).toEqual([`snapshot_${model}`, `analytics_${model}`]);
   const { keys, cacheRedis } = arena.run.resources;
   expect(await cacheRedis.llen(keys.key('tradesRecent', [model]))).toBe(1);
-  expect(await count(arena.db, `effects WHERE kind IN ('project', 'stream') AND target LIKE '%' || $1`, [model])).toBe(
-    0,
-  );
+  expect(await count(arena.db, `effects WHERE kind = 'project' AND target LIKE '%' || $1`, [model])).toBe(0);
 });

@@ -84,6 +84,11 @@ export async function leftBehind(databaseUrl: string, redisUrls: readonly string
       lines('SELECT trader_id, lease_until FROM trader_state WHERE lease_until > clock_timestamp()'),
     );
     await gone('dead letters are left', () => lines('SELECT job, job_id, error_code, error_message FROM dead_letters'));
+    await gone('runs are remembered twice', () =>
+      lines(
+        'SELECT job_id, attempt, worker, started_at, count(*) FROM job_runs GROUP BY 1, 2, 3, 4 HAVING count(*) > 1',
+      ),
+    );
     await gone('slots ran more than once', () =>
       lines(
         `SELECT job_id, count(*) FROM job_runs WHERE queue = 'decision-cycle' AND outcome = 'done' GROUP BY job_id HAVING count(*) > 1`,

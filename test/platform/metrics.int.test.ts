@@ -98,7 +98,6 @@ describe('after a little traffic', () => {
   beforeAll(async () => {
     const { db, publisher, prices, outbox } = resources;
     await db.query('SELECT ensure_tick_partitions($1, $1)', [SLOT]);
-    await db.query(`INSERT INTO price_ticks (provider, symbol, price, ts_ms) VALUES ('synthetic', 'BTC', 1, $1)`, [SLOT]);
     await publisher.readMany(MODELS.map((id) => ({ family: 'positions', ids: [id] })));
     await publisher.refresh([{ family: 'leaderboard', ids: [] }]);
     await publisher.read({ family: 'leaderboard', ids: [] });

@@ -475,7 +475,24 @@ describe('the trade stream', () => {
     await resources.outbox.drain([...rows].reverse());
     const own = (await entries()).filter((entry) => entry.startsWith('a#'));
     expect(own).toEqual(['a#0', 'a#1', 'a#2']);
-    expect(await outboxRows(resources.db)).toEqual([]);
+  });
+
+  it('is promised until Redis has it on disk: what it forgets before comes back, once and in order', async () => {
+    const { db, outbox, queueRedis, keys } = resources;
+    const rows = await commit(db, [event('a', 0), event('a', 1)]);
+    await outbox.drain(rows);
+    expect(await outboxRows(db)).toHaveLength(2);
+    await queueRedis.del(keys.tradeStream(), keys.tradeGuard('a'));
+    await age(db);
+    await outbox.relay();
+    expect(await entries()).toEqual(['a#0', 'a#1']);
+    expect(await outboxRows(db)).toHaveLength(2);
+    // A few seconds later.
+    await queueRedis.pexpire(keys.tradeGuard('a'), keys.guardTtlMs - 3000);
+    await age(db);
+    await outbox.relay();
+    expect(await entries()).toEqual(['a#0', 'a#1']);
+    expect(await outboxRows(db)).toEqual([]);
   });
 
   it('takes a revision from two processes once', async () => {

@@ -1,15 +1,17 @@
 /** Redis servers of a test's own: single ones with any setting, and clusters. Ended by their process ids. */
 
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Redis } from 'ioredis';
-import { freePort } from '../../src/embedded/free-port.ts';
-import { type Launched, launchServer, stopProcess } from '../../src/embedded/processes.ts';
+import { freePort, startOnFreePort } from '../../src/embedded/free-port.ts';
+import { type Launched, launchServer, stopProcess, waitUntilServing } from '../../src/embedded/processes.ts';
+import { answersPing } from '../../src/embedded/redis.ts';
 import { redisProgram } from '../../src/embedded/redis-program.ts';
 import { tempDir } from '../temp-dir.ts';
 import { eventually } from './support.ts';
 
 const SLOTS = 16_384;
+const START_MS = 10_000;
 const STOP_MS = 5000;
 
 export type TestServer = { readonly url: string; readonly close: () => Promise<void> };
@@ -24,12 +26,14 @@ export async function startServer(settings: Readonly<Record<string, string>> = {
 
 /** Starts masters that share all slots, and waits until every one of them knows that the cluster is whole. */
 export async function startCluster(size: number): Promise<TestServer> {
-  const nodes = await Promise.all(Array.from({ length: size }, () => startNode({ 'cluster-enabled': 'yes' })));
+  const nodes: Node[] = [];
   const close = async () => {
     await Promise.all(nodes.map(stopNode));
   };
-  const clients = nodes.map(({ port }) => new Redis(port, '127.0.0.1'));
+  const clients: Redis[] = [];
   try {
+    while (nodes.length < size) nodes.push(await startNode({ 'cluster-enabled': 'yes' }));
+    clients.push(...nodes.map(({ port }) => new Redis(port, '127.0.0.1')));
     await join(nodes, clients);
   } catch (error) {
     await close();
@@ -60,31 +64,35 @@ async function join(nodes: readonly Node[], clients: readonly Redis[]): Promise<
 
 async function startNode(settings: Readonly<Record<string, string>>): Promise<Node> {
   const dir = await tempDir('nof0-test-redis-');
-  const [port, busPort, program] = await Promise.all([freePort(), freePort(), redisProgram(undefined, () => {})]);
-  const isCluster = settings['cluster-enabled'] === 'yes';
-  const all: Record<string, string> = {
-    port: String(port),
-    bind: '127.0.0.1',
-    dir,
-    save: '',
-    // By default the bus has a port 10,000 higher, which need not exist.
-    ...(isCluster ? { 'cluster-port': String(busPort), 'cluster-node-timeout': '2000' } : {}),
-    ...settings,
-  };
-  const server = await launchServer({
-    command: 'env',
-    args: ['LC_ALL=C', program, ...Object.entries(all).flatMap(([name, value]) => [`--${name}`, value])],
-    cwd: dir,
-    logFile: path.join(dir, 'redis.log'),
+  const program = await redisProgram(undefined, () => {});
+  return startOnFreePort(async (port) => {
+    const busPort = await freePort();
+    const isCluster = settings['cluster-enabled'] === 'yes';
+    const all: Record<string, string> = {
+      port: String(port),
+      bind: '127.0.0.1',
+      dir,
+      save: '""',
+      // By default the bus has a port 10,000 higher, which need not exist.
+      ...(isCluster ? { 'cluster-port': String(busPort), 'cluster-node-timeout': '2000' } : {}),
+      ...settings,
+    };
+    const configFile = path.join(dir, 'redis.conf');
+    await writeFile(
+      configFile,
+      Object.entries(all)
+        .map(([name, value]) => `${name} ${value}\n`)
+        .join(''),
+    );
+    const server = await launchServer({
+      command: 'env',
+      args: ['LC_ALL=C', program, configFile],
+      cwd: dir,
+      logFile: path.join(dir, 'redis.log'),
+    });
+    await waitUntilServing('Redis', server, () => answersPing(`redis://127.0.0.1:${port}`), START_MS);
+    return { port, busPort, server, dir };
   });
-  const client = new Redis(port, '127.0.0.1', { lazyConnect: true, retryStrategy: () => null });
-  client.on('error', () => {});
-  try {
-    await eventually(() => (client.status === 'ready' ? client.ping() : client.connect()));
-  } finally {
-    client.disconnect();
-  }
-  return { port, busPort, server, dir };
 }
 
 async function stopNode({ server, dir }: Node): Promise<void> {

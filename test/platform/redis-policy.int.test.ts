@@ -26,11 +26,9 @@ const logger = pino(
 const warnings = () => lines.filter((line) => line.level === 40).map((line) => line.msg);
 
 beforeAll(async () => {
-  [keeping, forgetting, mute] = await Promise.all([
-    startServer({ 'maxmemory-policy': 'noeviction' }),
-    startServer({ 'maxmemory-policy': 'volatile-lru' }),
-    startServer({ 'rename-command': 'CONFIG ""' }),
-  ]);
+  keeping = await startServer({ 'maxmemory-policy': 'noeviction' });
+  forgetting = await startServer({ 'maxmemory-policy': 'volatile-lru' });
+  mute = await startServer({ 'rename-command': 'CONFIG ""' });
 });
 
 beforeEach(() => {

@@ -10,6 +10,7 @@ const BEYOND_PRISMA = {
   tables: ['_prisma_migrations'],
   indexes: [
     // Partial indexes.
+    'dead_letters_once',
     'dead_letters_open',
     'fills_from_flat',
     'paper_orders_resting',

@@ -21,3 +21,6 @@ CREATE INDEX "dead_letters_failed_at_idx" ON "dead_letters"("failed_at" DESC);
 
 -- Open ones are what people look at; a job may fail, be redriven and fail again.
 CREATE INDEX dead_letters_open ON dead_letters (job, failed_at DESC) WHERE redriven_at IS NULL;
+
+-- A job that reports its end twice is kept once.
+CREATE UNIQUE INDEX dead_letters_once ON dead_letters (job, job_id) WHERE redriven_at IS NULL;
