@@ -150,7 +150,7 @@ describe('redriving', () => {
     );
     const redriven = await redriveLetters(control, {});
     expect(redriven.ids).toHaveLength(1200);
-    await eventually(() => expect(new Set(ran).size).toBe(1200), 20_000);
+    await eventually(() => expect(new Set(ran).size).toBe(1200), 80_000);
     expect((await auditRows(resources)).length).toBe(3);
-  });
+  }, 90_000);
 });
