@@ -7,6 +7,7 @@
  * Commits do not wait for each other (an overloaded machine shows as latency, not as a lower rate). Exits with 1 when the target is missed.
  */
 
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { refresh } from '../src/domain/published-keys.ts';
@@ -74,10 +75,15 @@ process.exitCode = await onStage(async (servers, dir) => {
   try {
     await addModels(resources);
     await steadily(resources, 0, rate * WARM_UP_S);
+    // What the machine does to everybody: how late this process wakes up. It bounds what a latency can be.
+    const lateness = monitorEventLoopDelay({ resolution: 1 });
+    lateness.enable();
     const results = await steadily(resources, rate * WARM_UP_S, rate * seconds);
+    lateness.disable();
     const applied = results.filter((result) => result !== null);
     const stale = results.length - applied.length;
     const [left] = await resources.db.query<{ rows: number }>('SELECT count(*) AS rows FROM effects');
+    say(`this process woke up late by p99 ${(lateness.percentile(99) / 1e6).toFixed(1)} ms`);
     const [p50, p99] = [quantile(applied, 0.5), quantile(applied, 0.99)];
     say(
       `${results.length} commits at ${rate}/s over ${MODELS} models, ${stale} keys were old, ${left?.rows} effects are left`,

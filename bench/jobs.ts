@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util';
 import type { ServerUrls } from '../src/embedded/servers.ts';
 import { Database } from '../src/store/database.ts';
 import type { Result, Round, Side, Start } from './contender.ts';
-import { onStage, quantile, say } from './stage.ts';
+import { median, onStage, say } from './stage.ts';
 import { createWorkTables } from './work.ts';
 
 const SIDES = ['bare', 'pipeline'] as const satisfies Side[];
@@ -64,7 +64,7 @@ class Contender {
   }
 }
 
-/** Plays all rounds of one kind in turns, and says how the platform compares: the median of the rounds' ratios. */
+/** Plays all rounds of one kind in turns, and says how the platform compares: the ratio of the medians. */
 async function compare(contenders: readonly Contender[], kind: (typeof KINDS)[number]): Promise<number> {
   const rates: Record<Side, number[]> = { bare: [], pipeline: [] };
   for (let round = 0; round <= rounds; round++) {
@@ -75,7 +75,7 @@ async function compare(contenders: readonly Contender[], kind: (typeof KINDS)[nu
       if (round > 0) rates[contender.side].push(rate);
     }
   }
-  const [bare, pipeline] = SIDES.map((side) => quantile(rates[side], 0.5));
+  const [bare, pipeline] = SIDES.map((side) => median(rates[side]));
   const ratio = (pipeline ?? 0) / (bare ?? 1);
   say(
     `${kind.name}: bare ${bare?.toFixed(0)}/s, pipeline ${pipeline?.toFixed(0)}/s (medians), ratio ${ratio.toFixed(2)}`,

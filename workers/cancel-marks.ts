@@ -1,26 +1,36 @@
-/** Whether somebody cancelled a job before it came to a worker: one question to Redis for all jobs that begin at the same time. */
+/** Whether somebody cancelled a job before it came to a worker: one question to Redis for all jobs that arrive together. */
 
 import type { Resources } from '../src/resources.ts';
-import { Batcher } from '../src/store/batcher.ts';
 
-type Question = { readonly key: string; marked: boolean };
+type Question = { readonly key: string; answer(marked: boolean): void; fail(error: unknown): void };
 
 export class CancelMarks {
   readonly #resources: Pick<Resources, 'queueRedis' | 'keys'>;
-  readonly #questions: Batcher<Question>;
+  #waiting: Question[] = [];
 
   constructor(resources: Pick<Resources, 'queueRedis' | 'keys'>) {
     this.#resources = resources;
-    this.#questions = new Batcher(async (questions) => {
-      const marks = await resources.queueRedis.mget(questions.map(({ key }) => key));
-      for (const [index, question] of questions.entries()) question.marked = typeof marks[index] === 'string';
-    });
   }
 
   /** Asks Redis itself, every time: a word on a channel may be lost, a mark is not. */
-  async has(jobId: string): Promise<boolean> {
-    const question = { key: this.#resources.keys.cancelMark(jobId), marked: false };
-    await this.#questions.add([question]);
-    return question.marked;
+  has(jobId: string): Promise<boolean> {
+    return new Promise((answer, fail) => {
+      // Jobs that one read of the socket brought are all here when the round of I/O is over.
+      if (this.#waiting.length === 0) setImmediate(() => this.#ask());
+      this.#waiting.push({ key: this.#resources.keys.cancelMark(jobId), answer, fail });
+    });
+  }
+
+  #ask(): void {
+    const questions = this.#waiting;
+    this.#waiting = [];
+    this.#resources.queueRedis.mget(questions.map(({ key }) => key)).then(
+      (marks) => {
+        for (const [index, question] of questions.entries()) question.answer(typeof marks[index] === 'string');
+      },
+      (error: unknown) => {
+        for (const question of questions) question.fail(error);
+      },
+    );
   }
 }

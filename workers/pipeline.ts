@@ -4,7 +4,7 @@
  */
 
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
-import { type Outcome, snoozed } from '../src/engine/context.ts';
+import { type Outcome, skipped, snoozed } from '../src/engine/context.ts';
 import { CodedError, toCoded } from '../src/errors.ts';
 import type { JobContract } from '../src/jobs/contract.ts';
 import { type JobName, type PayloadOf, parsePayload } from '../src/jobs/registry.ts';
@@ -30,6 +30,8 @@ export const STOP = { lockLost: 'lock lost', shutdown: 'shutdown', cancelled: 'c
 
 const TOO_NEW_SNOOZE_MS = 30_000;
 const EXCLUSIVE_SNOOZE_MS = 100;
+/** Nothing works without Postgres, and no job is to blame for it: it waits at least this long and at most four times as long. */
+const OUTAGE_SNOOZE_MS = 250;
 const EXCLUSIVE_LOCK_MS = 6000;
 
 export class Pipeline {
@@ -63,7 +65,9 @@ export class Pipeline {
         promise = { ...promise, ids: await promisesOf(this.#resources.db, promise.target) };
       payload = parsePayload(this.#contract, job.data);
       await this.#assertWanted(job);
-      outcome = await this.#exclusively(payload, { stop, attempt, startedAt });
+      outcome = this.#isCovered(job, payload, promise)
+        ? skipped('an earlier run has done everything that was asked for')
+        : await this.#exclusively(payload, { stop, attempt, startedAt });
       if (outcome.kind !== 'snoozed') await this.#acknowledged.add([promise]);
     } catch (error) {
       outcome = afterFailure(error, stop);
@@ -83,6 +87,14 @@ export class Pipeline {
       await buryFailed(this.#resources, this.#contract, job, { promise, payload, error: outcome, attempts: attempt });
     pass(`fail ${this.#contract.name}`, 'before');
     throw again ? outcome : new UnrecoverableError(`${outcome.code}: ${outcome.message}`);
+  }
+
+  /**
+   * Whether nothing is promised any more: the slot was offered again while it ran, or the queue forgot that it ended. A follow-up runs
+   * all the same, for the last request may say something else than the one that was covered; so does what somebody started again.
+   */
+  #isCovered(job: Job, payload: { v: number }, { ids }: Covered): boolean {
+    return ids !== null && ids.length === 0 && job.attemptsMade === 0 && this.#contract.slotOf(payload) !== null;
   }
 
   /** Somebody may have cancelled the job before it came here. */
@@ -139,6 +151,8 @@ function afterFailure(error: unknown, stop: AbortSignal): Outcome | CodedError {
   }
   const coded = toCoded(error);
   if (coded.code === 'NOF0_PAYLOAD_TOO_NEW') return snoozed(TOO_NEW_SNOOZE_MS, coded.message);
+  if (coded.code === 'NOF0_DATABASE_UNAVAILABLE')
+    return snoozed(Math.ceil(OUTAGE_SNOOZE_MS * (1 + 3 * Math.random())), coded.message);
   const { retryAfterMs } = coded.details;
   return coded.retryable && typeof retryAfterMs === 'number' ? snoozed(retryAfterMs, coded.message) : coded;
 }

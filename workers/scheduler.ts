@@ -14,6 +14,8 @@ import { startRelay } from './relay.ts';
 /** Longest sleep between two looks at the schedules: other schedulers may change them. */
 const MAX_SLEEP_MS = 1000;
 const FAULT_SLEEP_MS = 1000;
+/** Another scheduler held a cursor. It has moved it by now, or has died with it in its hands. */
+const HELD_SLEEP_MS = 50;
 /** How often a replay asks whether the jobs of its moment have finished: soon at first, then less often. */
 const SETTLE_POLL_MS = [1, 1, 2, 2, 3, 5, 8, 10];
 
@@ -83,10 +85,12 @@ abstract class Loop {
     });
   }
 
-  protected async fire(due: readonly DueSlot[], marketNowMs: number | null): Promise<void> {
+  /** Returns how many of the slots were ours to fire. */
+  protected async fire(due: readonly DueSlot[], marketNowMs: number | null): Promise<number> {
     const effects = await fireSlots(this.resources.db, due, marketNowMs);
     for (const effect of effects) this.resources.metrics.slotsFired.inc({ job: String(effect.payload.job) });
     await this.stories.drain(effects);
+    return effects.length;
   }
 }
 
@@ -98,7 +102,8 @@ class RealTimeLoop extends Loop {
     const nowMs = await this.resources.db.nowMs();
     const schedules = await listSchedules(this.resources.db);
     const due = dueNow(schedules, nowMs, this.#boot);
-    if (due.length > 0) await this.fire(due, null);
+    const fired = due.length > 0 ? await this.fire(due, null) : 0;
+    if (fired < due.length) return HELD_SLEEP_MS;
     this.#boot = false;
     const next = Math.min(
       ...schedules.map((schedule) => nextSlot(schedule.spec, Math.max(schedule.lastSlotMs, nowMs))),

@@ -2,7 +2,7 @@
 
 import type { DiagLogger } from '@opentelemetry/api';
 import type { Telemetry } from 'bullmq';
-import type { Logger } from './logger.ts';
+import { type Logger, redactUrl } from './logger.ts';
 
 export type TracingSettings = {
   /** Base address of the collector; spans go to `/v1/traces` below it. */
@@ -42,11 +42,8 @@ export async function startTracing(settings: TracingSettings, instance: string, 
     spanProcessors: [new sdk.BatchSpanProcessor(exporter, { exportTimeoutMillis: EXPORT_TIMEOUT_MS })],
   });
   provider.register();
-  const telemetry: Telemetry = new BullMQOtel({ tracerName: 'nof0' });
-  // Without a way to an empty context the queue's background loops would belong to the trace that happened to start them, for ever.
-  telemetry.contextManager.root = () => api.ROOT_CONTEXT;
   return {
-    telemetry,
+    telemetry: new BullMQOtel({ tracerName: 'nof0' }),
     async close() {
       await provider.shutdown().catch((error: unknown) => logger.warn({ error: String(error) }, 'spans were lost'));
       for (const global of [api.trace, api.context, api.propagation, api.diag]) global.disable();
@@ -59,7 +56,7 @@ function tracesUrl(endpoint: string): string {
 }
 
 function logTo(logger: Logger): DiagLogger {
-  const say = (message: string) => logger.warn({ error: message.slice(0, 500) }, 'tracing');
+  const say = (message: string) => logger.warn({ error: redactUrl(message).slice(0, 500) }, 'tracing');
   const nothing = () => {};
   return { error: say, warn: say, info: nothing, debug: nothing, verbose: nothing };
 }

@@ -40,33 +40,19 @@ describe('help and wrong calls', () => {
     expect(output).toMatch(new RegExp(`Usage: nof0 ${command}`));
   });
 
-  it('says what was expected instead of an unknown command, flag or value', async () => {
-    expect(await run(['upp'])).toMatchObject({ code: 2, output: expect.stringContaining('Did you mean up?') });
-    expect(await run(['up', '--prot', '1'])).toMatchObject({ code: 2, output: expect.stringContaining('--port') });
-    expect(await run(['worker', '--queues', 'snapshit'])).toMatchObject({
-      code: 1,
-      output: expect.stringContaining('did you mean snapshot?'),
-    });
-    expect(await run(['worker', '--concurrency', 'many'])).toMatchObject({
-      code: 1,
-      output: expect.stringContaining('a whole number of at least 1'),
-    });
-    expect(await run(['up', '--market', 'replay'])).toMatchObject({
-      code: 1,
-      output: expect.stringContaining('--data DIR'),
-    });
-    expect(await run(['up', '--market', 'moon'])).toMatchObject({
-      code: 1,
-      output: expect.stringContaining('synthetic or replay'),
-    });
-    expect(await run(['enqueue', 'snapshto'])).toMatchObject({
-      code: 1,
-      output: expect.stringContaining('did you mean snapshot?'),
-    });
-    expect(await run(['enqueue', 'snapshot', '--data', '{'])).toMatchObject({
-      code: 1,
-      output: expect.stringContaining('a JSON object'),
-    });
+  it.each([
+    [['upp'], 2, 'Did you mean up?'],
+    [['up', '--prot', '1'], 2, '--port'],
+    [['worker', '--queues', 'snapshit'], 1, 'did you mean snapshot?'],
+    [['worker', '--concurrency', 'many'], 1, 'a whole number of at least 1'],
+    [['up', '--market', 'replay'], 1, '--data DIR'],
+    [['up', '--market', 'moon'], 1, 'synthetic or replay'],
+    [['enqueue', 'snapshto'], 1, 'did you mean snapshot?'],
+    [['enqueue', 'snapshot', '--data', '{'], 1, 'a JSON object'],
+  ])('%j says what was expected', async (args, code, said) => {
+    const answer = await run(args);
+    expect(answer.output).toContain(said);
+    expect(answer.code).toBe(code);
   });
 });
 

@@ -11,7 +11,8 @@ import { type EndState, readEndState } from './end-state.ts';
 import { type Kill, type Plan, planEnvironment } from './plan.ts';
 import { ORACLE, type Stage } from './stage.ts';
 
-const DEADLINE_MS = 180_000;
+/** Ten times what a case takes on a quiet machine. */
+const DEADLINE_MS = 300_000;
 const POLL_MS = 50;
 const LAST_LINES = 12;
 

@@ -37,8 +37,11 @@ async function replayOf(dir: string, hours: number): Promise<Replay> {
   return { data, startMs: extent.startMs, endMs, speed: values.speed ?? 'max' };
 }
 
-/** One replay from its start to its end, with or without a fault. `wrong`: everything that must not be, except for differing rows. */
-async function play(stage: Stage, fault: Fault | null): Promise<{ rows: Rows; wrong: string[]; seconds: number }> {
+/** `wrong`: everything that must not be, except for differing rows. `pause`: how long nothing went on, s. */
+type End = { rows: Rows; wrong: string[]; seconds: number; pause: number };
+
+/** One replay from its start to its end, with or without a fault. */
+async function play(stage: Stage, fault: Fault | null): Promise<End> {
   const startedAt = performance.now();
   await stage.start();
   try {
@@ -49,7 +52,8 @@ async function play(stage: Stage, fault: Fault | null): Promise<{ rows: Rows; wr
     await stage.finished();
     const wrong = await stage.leftBehind();
     wrong.push(...(await stage.stop()), ...(await stage.verify()));
-    return { rows: await stage.rows(), wrong, seconds: (performance.now() - startedAt) / 1000 };
+    const pause = await stage.longestPause();
+    return { rows: await stage.rows(), wrong, seconds: (performance.now() - startedAt) / 1000, pause };
   } catch (error) {
     await stage.stop();
     throw error;
@@ -77,7 +81,7 @@ try {
   for (const fault of chosen) {
     const startedAt = performance.now();
     try {
-      const { rows, wrong, seconds } = await play(new Stage(servers, fault.name, replay), fault);
+      const { rows, wrong, seconds, pause } = await play(new Stage(servers, fault.name, replay), fault);
       const difference = compare(calm.rows, rows);
       lost += difference.lost.length;
       doubled += difference.doubled.length;
@@ -87,7 +91,7 @@ try {
         fault.name,
         seconds,
         clean
-          ? 'nothing lost, nothing doubled'
+          ? `nothing lost, nothing doubled; the longest pause was ${pause.toFixed(1)} s`
           : `${difference.lost.length} lost, ${difference.doubled.length} doubled, ${wrong.length} wrong`,
         [
           ...difference.lost.slice(0, SHOWN).map((row) => `lost ${row}`),

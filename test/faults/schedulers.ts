@@ -42,6 +42,7 @@ class Schedulers {
   readonly #start: () => Nof0;
   readonly #up = new Set<Nof0>();
   readonly #all: Nof0[] = [];
+  #stopping = false;
   kills = 0;
   spared = 0;
 
@@ -69,10 +70,13 @@ class Schedulers {
     this.#up.delete(victim);
     victim.process.kill('SIGKILL');
     this.kills += 1;
-    this.add().catch((error: unknown) => say(`a scheduler did not start: ${String(error)}`));
+    this.add().catch((error: unknown) => {
+      if (!this.#stopping) say(`a scheduler did not start: ${String(error)}`);
+    });
   }
 
   async stop(): Promise<void> {
+    this.#stopping = true;
     for (const one of this.#all) one.process.kill('SIGTERM');
     await Promise.all(this.#all.map((one) => one.ended));
   }
@@ -80,7 +84,10 @@ class Schedulers {
 
 type Slots = { slots: number; missing: string[]; doubled: string[] };
 
-/** Slots of all schedules from the first one that ran to where their cursors stand, against the runs that finished. */
+/**
+ * Slots of all schedules from the first one that ran to where their cursors stand, against the runs that finished. A run that only found
+ * that its work was done (`skipped`) is none that doubles it.
+ */
 async function countSlots(client: pg.Client): Promise<Slots> {
   const { rows: schedules } = await client.query<{ name: string; spec: ScheduleSpec; last: string }>(
     'SELECT name, spec, last_slot_ms AS last FROM schedules ORDER BY name',
@@ -88,17 +95,17 @@ async function countSlots(client: pg.Client): Promise<Slots> {
   const result: Slots = { slots: 0, missing: [], doubled: [] };
   for (const { name, spec, last } of schedules) {
     const { rows } = await client.query<{ slot: string; runs: string }>(
-      `SELECT r.slot_ms AS slot, count(*) AS runs FROM job_runs r JOIN schedules s ON s.name = $1 AND s.job = r.queue AND r.payload @> s.payload
+      `SELECT r.slot_ms AS slot, count(*) FILTER (WHERE r.outcome = 'done') AS runs FROM job_runs r JOIN schedules s ON s.name = $1 AND s.job = r.queue AND r.payload @> s.payload
        WHERE r.slot_ms IS NOT NULL AND r.outcome IN ('done', 'skipped') AND (s.job <> 'analytics' OR r.model_id IS NULL) GROUP BY r.slot_ms`,
       [name],
     );
     const runs = new Map(rows.map((row) => [Number(row.slot), Number(row.runs)]));
     const first = Math.min(...runs.keys());
     for (let slot = first; slot <= Number(last); slot = nextSlot(spec, slot)) {
-      const count = runs.get(slot) ?? 0;
+      const count = runs.get(slot);
       result.slots += 1;
-      if (count === 0) result.missing.push(`${name} ${new Date(slot).toISOString()}`);
-      if (count > 1) result.doubled.push(`${name} ${new Date(slot).toISOString()}: ${count} runs`);
+      if (count === undefined) result.missing.push(`${name} ${new Date(slot).toISOString()}`);
+      else if (count > 1) result.doubled.push(`${name} ${new Date(slot).toISOString()}: ${count} runs`);
     }
   }
   const { rows: cycles } = await client.query<{ unfinished: string }>(

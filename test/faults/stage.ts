@@ -84,6 +84,20 @@ export class Stage {
     return code === 0 ? [] : [`verify exits with ${code}: ${output.slice(0, 2000)}`];
   }
 
+  /** Longest time, in seconds, during which no job came to an end. */
+  async longestPause(): Promise<number> {
+    const client = new pg.Client({ connectionString: this.#databaseUrl });
+    await client.connect();
+    try {
+      const { rows } = await client.query<{ seconds: number | null }>(
+        `SELECT max(extract(epoch FROM pause))::float8 AS seconds FROM (SELECT finished_at - lag(finished_at) OVER (ORDER BY finished_at) AS pause FROM job_runs) p`,
+      );
+      return rows[0]?.seconds ?? 0;
+    } finally {
+      await client.end();
+    }
+  }
+
   get #databaseUrl(): string {
     const url = new URL(this.servers.url('postgres'));
     url.pathname = `/nof0_${this.run.replaceAll('-', '_')}`;

@@ -1,9 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { done } from '../../src/engine/context.ts';
+import { CodedError } from '../../src/errors.ts';
+import { contractOf, enqueueEffect } from '../../src/jobs/registry.ts';
 import { openRedis } from '../../src/redis/connections.ts';
 import { jobLock } from '../../src/redis/lock.ts';
+import { startWorker } from '../../workers/define-worker.ts';
 import { createRun, type TestRun } from '../harness.ts';
 import { startProxy } from '../tcp-proxy.ts';
-import { deferred, eventually } from './support.ts';
+import { commit, deferred, eventually, outboxRows } from './support.ts';
 
 let run: TestRun;
 
@@ -72,5 +76,31 @@ describe('the lock of a job', () => {
     expect(isLost).toBe(false);
     expect(await redis.get(`${run.prefix}:lock:b`)).not.toBeNull();
     await end();
+  });
+});
+
+describe('a job that meets an outage of Postgres', () => {
+  it('waits for its end, however long, and spends no attempt', async () => {
+    const { db, outbox, history } = run.resources;
+    const tries: number[] = [];
+    const worker = startWorker(
+      run.resources,
+      'decision-cycle',
+      async (_, { attempt }) => {
+        tries.push(attempt);
+        if (tries.length < 5) throw new CodedError('NOF0_DATABASE_UNAVAILABLE', 'Postgres does not answer');
+        return done();
+      },
+      1,
+      { ...contractOf('decision-cycle'), attempts: 2 },
+    );
+    const effect = enqueueEffect('decision-cycle', { modelId: 'm', slotMs: Date.UTC(2026, 0, 1) });
+    await outbox.drain(await commit(db, [effect]));
+    await eventually(async () => expect(await outboxRows(db)).toEqual([]), 20_000);
+    await worker.close(0);
+    await history.flush();
+    expect(tries).toEqual([1, 1, 1, 1, 1]);
+    const outcomes = await db.query<{ outcome: string }>('SELECT outcome FROM job_runs ORDER BY id');
+    expect(outcomes.map(({ outcome }) => outcome)).toEqual(['snoozed', 'snoozed', 'snoozed', 'snoozed', 'done']);
   });
 });

@@ -12,6 +12,7 @@ import { createRun, REPO, type TestRun, testConfig } from '../harness.ts';
 import { commit, eventually, outboxRows } from './support.ts';
 
 const SLOT = Date.UTC(2026, 0, 1);
+const INTERNAL = 1;
 const PRODUCER = 4;
 const CONSUMER = 5;
 
@@ -126,6 +127,10 @@ describe('with a collector', () => {
     expect(processed).toMatchObject({ traceId: added?.traceId, parentSpanId: added?.spanId });
     expect(addedThen).toMatchObject({ traceId: added?.traceId, parentSpanId: processed?.spanId });
     expect(processedThen).toMatchObject({ traceId: added?.traceId, parentSpanId: addedThen?.spanId });
+    // What a worker does for itself belongs to no job's trace and to none that happened to be open when it began.
+    const own = named('moveStalledJobsToWait decision-cycle', INTERNAL);
+    expect(own.length).toBeGreaterThan(0);
+    expect(own.filter(({ parentSpanId }) => parentSpanId !== '')).toEqual([]);
     expect(processed?.attributes.map(({ key }) => key)).toContain('bullmq.job.id');
     expect([...collector.services]).toEqual(['arena']);
     expect([...collector.paths]).toEqual(['/v1/traces']);
