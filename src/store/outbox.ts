@@ -6,6 +6,7 @@
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { beyondAbort } from '../telemetry/work.ts';
 import type { Database } from './database.ts';
 import {
   claimAbandoned,
@@ -55,11 +56,13 @@ export class Outbox {
    */
   async drain(rows: readonly EffectRow[]): Promise<void> {
     const kinds = [...new Set(rows.map((row) => row.kind))];
-    await Promise.all(
-      kinds.map((kind) =>
-        this.#drainKind(
-          kind,
-          rows.filter((row) => row.kind === kind),
+    await beyondAbort(() =>
+      Promise.all(
+        kinds.map((kind) =>
+          this.#drainKind(
+            kind,
+            rows.filter((row) => row.kind === kind),
+          ),
         ),
       ),
     );

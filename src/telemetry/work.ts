@@ -28,3 +28,11 @@ export function assertNotAborted(): void {
 export function currentWork(): string | undefined {
   return storage.getStore()?.job;
 }
+
+const NEVER = new AbortController().signal;
+
+/** Runs `run` as the same job, but to its end: what follows from a commit that was made is no longer the job's to abort. */
+export function beyondAbort<T>(run: () => Promise<T>): Promise<T> {
+  const job = currentWork();
+  return job === undefined ? run() : storage.run({ job, signal: NEVER }, run);
+}
