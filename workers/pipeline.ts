@@ -97,8 +97,12 @@ export class Pipeline {
     return ids !== null && ids.length === 0 && job.attemptsMade === 0 && this.#contract.slotOf(payload) !== null;
   }
 
-  /** Somebody may have cancelled the job before it came here. */
+  /**
+   * Somebody may have cancelled the job while it ran elsewhere and nobody heard it. A waiting job is simply taken out of its queue when it
+   * is cancelled, so one that begins for the first time need not ask.
+   */
   async #assertWanted(job: Job): Promise<void> {
+    if (job.attemptsStarted <= 1) return;
     if (await this.#cancelMarks.has(job.id ?? ''))
       throw new CodedError('NOF0_JOB_CANCELLED', 'the job was cancelled before it began');
   }
