@@ -20,7 +20,8 @@ export async function ingestPrices(stories: Stories, asOfMs: number, signal: Abo
   const covered = before !== null && before.watermarkMs >= asOfMs;
   const effects = covered ? [] : await store(stories, before?.watermarkMs || null, toMs, signal);
   await exchange.match?.(signal);
-  const followUps = await announceNewFills(stories, toMs);
+  // Run late, it finds the market further on than it was asked for.
+  const followUps = await announceNewFills(stories, Math.max(toMs, before?.watermarkMs ?? 0));
   await stories.drain([...effects, ...followUps]);
   return covered && followUps.length === 0 ? skipped('covered by a later ingest') : done({ ticks: effects.length > 0 });
 }

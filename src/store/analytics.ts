@@ -59,7 +59,7 @@ export async function lastConversation(db: Queryable, modelId: string): Promise<
   return rows[0] ? { id: String(rows[0].id), tsMs: rows[0].tsMs } : null;
 }
 
-/** Keeps the payload of a model unless a newer version stands there, together with its effects. */
+/** Keeps the payload of a model unless a newer version, or the same one computed for a later moment, stands there, together with its effects. */
 export async function saveAnalytics(
   db: Database,
   modelId: string,
@@ -72,7 +72,7 @@ export async function saveAnalytics(
     await tx.query(
       `INSERT INTO model_analytics (model_id, payload, server_time_ms, version, updated_at) VALUES ($1, $2, $3, $4, now())
        ON CONFLICT (model_id) DO UPDATE SET payload = excluded.payload, server_time_ms = excluded.server_time_ms, version = excluded.version, updated_at = now()
-       WHERE model_analytics.version <= excluded.version`,
+       WHERE (model_analytics.version, model_analytics.server_time_ms) <= (excluded.version, excluded.server_time_ms)`,
       [modelId, JSON.stringify(payload), marketMs, version],
     );
     return addEffects(tx, effects);

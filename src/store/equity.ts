@@ -70,7 +70,7 @@ export type NewSnapshot = {
 
 /**
  * Statement that stores a snapshot; a second one of the same moment replaces the figures of the first. Unless a later moment has been
- * recorded: a job that comes back because the queue forgot its end knows what is now, not what was then.
+ * recorded, or the market has later prices: a job that comes back because the queue forgot its end knows what is now, not what was then.
  */
 export async function saveSnapshot(tx: Queryable, s: NewSnapshot): Promise<void> {
   await tx.query(
@@ -80,7 +80,9 @@ export async function saveSnapshot(tx: Queryable, s: NewSnapshot): Promise<void>
      ON CONFLICT (model_id, ts_ms) DO UPDATE SET equity_usd = excluded.equity_usd, realized_pnl = excluded.realized_pnl,
        unrealized_pnl = excluded.unrealized_pnl, cum_pnl_pct = excluded.cum_pnl_pct, sharpe_ratio = excluded.sharpe_ratio,
        margin_used = excluded.margin_used, positions = excluded.positions
-     WHERE NOT EXISTS (SELECT 1 FROM account_equity_snapshots later WHERE later.model_id = excluded.model_id AND later.ts_ms > excluded.ts_ms)`,
+     WHERE NOT EXISTS (SELECT 1 FROM account_equity_snapshots later WHERE later.model_id = excluded.model_id AND later.ts_ms > excluded.ts_ms)
+       AND NOT EXISTS (SELECT 1 FROM models m JOIN ingest_cursors market ON market.provider = m.market_provider
+         WHERE m.id = excluded.model_id AND market.watermark_ms > excluded.ts_ms)`,
     [
       s.modelId,
       s.tsMs,
