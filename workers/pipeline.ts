@@ -90,11 +90,13 @@ export class Pipeline {
   }
 
   /**
-   * Whether nothing is promised any more: the slot was offered again while it ran, or the queue forgot that it ended. A follow-up runs
-   * all the same, for the last request may say something else than the one that was covered; so does what somebody started again.
+   * Whether nothing is promised any more: the slot was offered again while it ran, or the process died between the acknowledgement here and
+   * the queue's. Any other follow-up runs all the same, for the last request may say something else than the one that was covered; so does
+   * what somebody started again.
    */
   #isCovered(job: Job, payload: { v: number }, { ids }: Covered): boolean {
-    return ids !== null && ids.length === 0 && job.attemptsMade === 0 && this.#contract.slotOf(payload) !== null;
+    if (ids === null || ids.length > 0 || job.attemptsMade > 0) return false;
+    return this.#contract.slotOf(payload) !== null || job.stalledCounter > 0;
   }
 
   /**

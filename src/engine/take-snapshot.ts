@@ -8,6 +8,7 @@ import { CodedError } from '../errors.ts';
 import { addEffects } from '../store/effects.ts';
 import { type Account, account, hourlyEquity, type NewSnapshot, saveSnapshot } from '../store/equity.ts';
 import { lockAccount } from '../store/ledger.ts';
+import { ingestCursor } from '../store/market.ts';
 import { type MarkedPosition, openPositions } from '../store/positions.ts';
 import { committed, done, type Outcome, type Stories } from './context.ts';
 import { syncFills } from './ingest-fills.ts';
@@ -19,7 +20,8 @@ const HOURS_PER_YEAR = 8760;
 
 export async function takeSnapshot(stories: Stories, modelId: string, asOfMs: number): Promise<Outcome> {
   const { db, market } = stories;
-  const nowMs = stories.clock.now(asOfMs);
+  // Run late, it finds the market further on than it was asked for: what it sees belongs to that moment.
+  const nowMs = Math.max(stories.clock.now(asOfMs), (await ingestCursor(db, market.provider))?.watermarkMs ?? 0);
   const newFills = await syncFills(stories, modelId, nowMs, { snapshot: false });
   const hourly = await hourlyEquity(db, modelId, SHARPE_HOURS);
   const { equity, effects } = await committed(stories, 'snapshot', () =>
