@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { refresh } from '../../src/domain/published-keys.ts';
-import { done } from '../../src/engine/context.ts';
+import { done, snoozed } from '../../src/engine/context.ts';
 import { enqueueEffect } from '../../src/jobs/registry.ts';
 import { mastersOf } from '../../src/redis/connections.ts';
 import { hearControl, sayToWorkers } from '../../src/redis/control-channel.ts';
@@ -143,11 +143,14 @@ describe('the queue role on a cluster', () => {
     }
   });
 
-  it('does not run a job that somebody marked', async () => {
+  it('does not run a job again that somebody marked meanwhile', async () => {
     const { db, outbox, queueRedis, keys } = resources;
     const cycle = enqueueEffect('decision-cycle', { modelId: 'model 2', slotMs: NOW });
-    await queueRedis.set(keys.cancelMark(cycle.target), '1', 'PX', 60_000);
-    const worker = startWorker(resources, 'decision-cycle', async () => done(), 4);
+    const mark = async () => {
+      await queueRedis.set(keys.cancelMark(cycle.target), '1', 'PX', 60_000);
+      return snoozed(10, 'for a moment');
+    };
+    const worker = startWorker(resources, 'decision-cycle', mark, 4);
     try {
       await outbox.drain(await commit(db, [cycle]));
       await eventually(async () =>
