@@ -43,7 +43,7 @@ export class Stage {
     await migrate(servers.databaseUrl);
     const url = new URL(servers.databaseUrl);
     url.pathname = '/postgres';
-    const admin = new pg.Pool({ connectionString: url.toString(), max: 4 });
+    const admin = pool(url.toString(), 4);
     return new Stage(dir, servers, data, admin, await openOracle());
   }
 
@@ -84,7 +84,7 @@ export class Stage {
   }
 
   connect(run: string): pg.Pool {
-    return new pg.Pool({ connectionString: this.#shared(run).databaseUrl, application_name: 'crash matrix', max: 2 });
+    return pool(this.#shared(run).databaseUrl, 2);
   }
 
   /** The run's resources in this process, for looking at its end. */
@@ -132,6 +132,13 @@ export class Stage {
   #shared(run: string) {
     return sharedServers(this.#config(run), run);
   }
+}
+
+function pool(connectionString: string, max: number): pg.Pool {
+  const connections = new pg.Pool({ connectionString, application_name: 'crash matrix', max });
+  // A connection that is idle when its database is dropped reports here; unheard it would end the matrix.
+  connections.on('error', () => {});
+  return connections;
 }
 
 /** Three strategies that trade at once and a language model. */

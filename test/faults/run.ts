@@ -27,6 +27,7 @@ const { values } = parseArgs({
   },
 });
 const seed = values.seed ?? '1';
+let playing: Stage | null = null;
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 async function replayOf(dir: string, hours: number): Promise<Replay> {
@@ -43,6 +44,7 @@ type End = { rows: Rows; wrong: string[]; seconds: number; pause: number };
 /** One replay from its start to its end, with or without a fault. */
 async function play(stage: Stage, fault: Fault | null): Promise<End> {
   const startedAt = performance.now();
+  playing = stage;
   await stage.start();
   try {
     if (fault !== null) {
@@ -69,6 +71,12 @@ const chosen = FAULTS.filter((fault) => values.only === undefined || fault.name 
 if (chosen.length === 0)
   throw new Error(`no fault "${values.only}"; there are ${FAULTS.map((f) => f.name).join(', ')}`);
 const servers = await FaultServers.open();
+// The servers and the processes of a replay would outlive this one.
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    playing?.kill();
+    void servers.close().finally(() => process.exit(130));
+  });
 let lost = 0;
 let doubled = 0;
 let broken = 0;

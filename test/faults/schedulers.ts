@@ -117,6 +117,9 @@ async function countSlots(client: pg.Client): Promise<Slots> {
 
 const dir = await tempDir('nof0-schedulers-');
 const servers = await startServers({ dir: path.join(dir, 'servers'), database: 'nof0' });
+// The servers would outlive this process.
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void servers.stop().finally(() => process.exit(130)));
 try {
   const arena = path.join(dir, 'arena.yaml');
   await writeFile(arena, ARENA);

@@ -71,6 +71,11 @@ export class Stage {
     return faults;
   }
 
+  /** Ends the processes at once. */
+  kill(): void {
+    for (const one of [this.#scheduler, ...this.#workers]) one?.process.kill('SIGKILL');
+  }
+
   rows(): Promise<Rows> {
     return readRows(this.#databaseUrl, this.servers.url('queue'), this.#prefix);
   }

@@ -35,16 +35,14 @@ describe('a transaction whose connection dies', () => {
 });
 
 describe('the lock of a job', () => {
-  const LOCK_MS = 600;
-
-  async function lockBehindProxy(key: string) {
+  async function lockBehindProxy(key: string, lockMs: number) {
     const url = new URL(run.servers.queueRedisUrl);
     const proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
     url.port = String(proxy.port);
     const redis = openRedis(url.toString(), 'test', () => {});
     await redis.connect();
     const lost = deferred();
-    const lock = jobLock(redis, `${run.prefix}:lock:${key}`, LOCK_MS, lost.resolve);
+    const lock = jobLock(redis, `${run.prefix}:lock:${key}`, lockMs, lost.resolve);
     const end = async () => {
       await lock.release().catch(() => {});
       redis.disconnect();
@@ -54,7 +52,7 @@ describe('the lock of a job', () => {
   }
 
   it('is lost when Redis stays away longer than it lasts, and the process lives', async () => {
-    const { proxy, lock, lost, end } = await lockBehindProxy('a');
+    const { proxy, lock, lost, end } = await lockBehindProxy('a', 600);
     expect(await lock.tryAcquire()).toBe(true);
     await proxy.cut();
     await lost;
@@ -62,7 +60,8 @@ describe('the lock of a job', () => {
   });
 
   it('is kept when Redis is back before it has run out', async () => {
-    const { proxy, redis, lock, lost, end } = await lockBehindProxy('b');
+    const lockMs = 3000;
+    const { proxy, redis, lock, lost, end } = await lockBehindProxy('b', lockMs);
     let isLost = false;
     void lost.then(() => {
       isLost = true;
@@ -72,7 +71,7 @@ describe('the lock of a job', () => {
     await eventually(() => expect(redis.status).not.toBe('ready'));
     await proxy.restore();
     await eventually(() => expect(redis.status).toBe('ready'));
-    await run.resources.db.query('SELECT pg_sleep($1)', [(2 * LOCK_MS) / 1000]);
+    await run.resources.db.query('SELECT pg_sleep($1)', [(lockMs + 500) / 1000]);
     expect(isLost).toBe(false);
     expect(await redis.get(`${run.prefix}:lock:b`)).not.toBeNull();
     await end();
