@@ -95,6 +95,11 @@ export const ERROR_CATALOGUE = {
     status: 503,
   },
   NOF0_EXCHANGE_REJECTED: { meaning: 'The exchange refused the request.', retryable: false, status: 422 },
+  NOF0_EXCHANGE_DATA: {
+    meaning: 'An answer of the exchange has an unexpected shape.',
+    retryable: false,
+    status: 502,
+  },
   NOF0_EXCHANGE_UNAVAILABLE: { meaning: 'The exchange did not answer.', retryable: true, status: 502 },
   NOF0_LLM_UNAVAILABLE: { meaning: 'The language model endpoint did not answer.', retryable: true, status: 502 },
   NOF0_LLM_ANSWER_INVALID: {
