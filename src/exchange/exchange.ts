@@ -2,9 +2,25 @@
 
 import type { Fill, Side } from '../domain/fill.ts';
 
+/** Good till canceled, immediate or cancel, add liquidity only. */
+export type TimeInForce = 'Gtc' | 'Ioc' | 'Alo';
+/** Cross positions answer for each other with the whole account, an isolated one with its own margin alone. */
+export type MarginMode = 'cross' | 'isolated';
 /**
- * An order as a decision leads to it. `market` takes what is there now or nothing (IOC); `stop` and `target` rest until the mark
- * price touches the trigger, reduce the position and never flip it.
+ * How stops and targets belong together:
+ * - `na`: by themselves. A reduce-only one has its own size and still goes when the position goes.
+ * - `normalTpsl`: children of the last order before them in the request that is none itself. They sleep until it is filled, have its
+ *   size, and go with it when it ends unfilled; one of them filled cancels its siblings.
+ * - `positionTpsl`: they follow the position: whatever its size is when they are touched, and one cancels the other.
+ */
+export type Grouping = 'na' | 'normalTpsl' | 'positionTpsl';
+
+/**
+ * An order as a decision leads to it:
+ * - `market` takes what is there now or nothing (IOC). Its `limitPrice` is the worst price it accepts, never the one it is filled at.
+ * - `limit` names its price and what happens when that is not to be had at once (`tif`).
+ * - `stop`, `target` sleep until the mark price touches `triggerPrice`, then take the market.
+ * `reduceOnly` shrinks to the position and never flips it.
  */
 export type OrderIntent = {
   readonly cloid: string;
@@ -12,13 +28,23 @@ export type OrderIntent = {
   readonly side: Side;
   /** Base units, on the instrument's size grid. */
   readonly size: number;
-  readonly kind: 'market' | 'stop' | 'target';
+  readonly kind: 'market' | 'limit' | 'stop' | 'target';
   readonly triggerPrice: number | null;
+  readonly limitPrice?: number | null;
+  /** Of a `limit` order; `Gtc` if absent. */
+  readonly tif?: TimeInForce;
+  readonly grouping?: Grouping;
   readonly reduceOnly: boolean;
+  /** Leverage of the position that the order opens or adds to. */
   readonly leverage: number;
+  /** Margin mode of the position that the order opens; what was set for the symbol if absent. */
+  readonly marginMode?: MarginMode;
 };
 
-/** What became of an order. `error` is in the exchange's words. */
+/**
+ * What became of an order. `error` is in the exchange's words: why it was rejected, or why it was canceled. `resting` covers orders
+ * that sleep until a trigger or a parent wakes them.
+ */
 export type OrderResult = {
   readonly cloid: string;
   readonly status: 'filled' | 'resting' | 'rejected' | 'canceled';
@@ -37,27 +63,54 @@ export type PreparedOrders = {
   readonly bytes: string;
 };
 
+/** An order that stands, named by the exchange's number or by ours. */
+export type OrderTarget =
+  | { readonly symbol: string; readonly oid: number }
+  | { symbol: string; readonly cloid: string };
+
+/** `error` in the exchange's words; null when the order is canceled. Nothing happened to an order that was gone already. */
+export type CancelResult = { readonly error: string | null };
+
 export type ExchangePosition = {
   readonly symbol: string;
+  /** Signed base units (short < 0). */
   readonly quantity: number;
   readonly entryPrice: number;
   readonly leverage: number;
   readonly markPrice: number;
+  readonly marginMode: MarginMode;
+  /** Bound by it, USD: the notional over the leverage, or what an isolated position holds. */
+  readonly marginUsedUsd: number;
+  /** Mark price at which it is liquidated while everything else stays; null when there is none. */
+  readonly liquidationPrice: number | null;
+};
+
+export type OpenOrder = {
+  readonly oid: number;
+  /** Null for an order that somebody placed without one. */
+  readonly cloid: string | null;
+  readonly symbol: string;
+  readonly side: Side;
+  readonly kind: 'limit' | 'stop' | 'target';
+  /** What is left to fill; 0 where the position's own size counts. */
+  readonly size: number;
+  readonly limitPrice: number | null;
+  readonly triggerPrice: number | null;
+  readonly reduceOnly: boolean;
+  /** Sleeps until its parent is filled: it protects nothing yet. */
+  readonly waitsForFill: boolean;
 };
 
 export type AccountState = {
   readonly equityUsd: number;
+  /** Free for new positions. */
   readonly availableUsd: number;
   readonly marginUsedUsd: number;
+  /** Below it the cross positions are liquidated. */
+  readonly maintenanceMarginUsd: number;
   readonly positions: readonly ExchangePosition[];
-  /** Resting stops and targets. */
-  readonly openOrders: readonly {
-    readonly oid: number;
-    readonly cloid: string;
-    readonly symbol: string;
-    readonly kind: 'stop' | 'target';
-    readonly triggerPrice: number;
-  }[];
+  /** Everything that stands: resting limits, stops and targets. */
+  readonly openOrders: readonly OpenOrder[];
 };
 
 /** A ledger entry as the exchange tells it; the model is known from the account. */
@@ -74,10 +127,33 @@ export interface Exchange {
   send(prepared: PreparedOrders, nowMs: number, signal: AbortSignal): Promise<OrderResult[]>;
   /** Results of orders by client order id; unknown ones are left out. */
   lookup(account: string, cloids: readonly string[]): Promise<OrderResult[]>;
+  /** Cancels what stands. One result a target, in its order; canceled twice is told in `error` and harmless. */
+  cancel(account: string, targets: readonly OrderTarget[], nowMs: number, signal: AbortSignal): Promise<CancelResult[]>;
+  /** Puts an order into the place of a standing one, or changes nothing. Its client order id makes a second call a no-op. */
+  modify(
+    account: string,
+    target: OrderTarget,
+    order: OrderIntent,
+    nowMs: number,
+    signal: AbortSignal,
+  ): Promise<OrderResult>;
+  /**
+   * Leverage and margin mode of a symbol, for the position it has and those to come. Throws NOF0_EXCHANGE_REJECTED in the exchange's
+   * words: more than the instrument allows, another mode under an open position, less than the margin at hand.
+   */
+  setLeverage(
+    account: string,
+    symbol: string,
+    setting: { readonly leverage: number; readonly marginMode: MarginMode },
+    nowMs: number,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Ledger entries with `seq` above the given one, oldest first. */
   fillsSince(account: string, seq: number): Promise<ExchangeFill[]>;
   /** Newest `seq` of every account that has entries. */
   fillHeads(): Promise<Map<string, number>>;
   /** An exchange that lives on our own ticks works through those it has not seen. Absent on a real one. */
   match?(signal: AbortSignal): Promise<void>;
+  /** Market ms up to which such an exchange has worked through everything that was ingested. Absent on a real one. */
+  matchedUntil?(): Promise<number>;
 }

@@ -1,6 +1,7 @@
 /** The door to a market. Implementations: synthetic, replay. */
 
 import type { Asset, MarketBatch } from '../domain/market.ts';
+import type { OrderBook } from '../domain/order-book.ts';
 
 export interface MarketData {
   /** Name under which its prices are stored, for instance `synthetic`. */
@@ -12,6 +13,8 @@ export interface MarketData {
    * Asked twice for the same stretch it answers the same. `fromMs` null: history too, as far as the provider keeps it.
    */
   fetch(fromMs: number | null, toMs: number, signal?: AbortSignal): Promise<MarketBatch>;
+  /** The book as it is now, for a market that has one: what a paper order then takes instead of a flat slippage. Null when it is not known. */
+  book?(symbol: string, signal: AbortSignal): Promise<OrderBook | null>;
   /** First and last market time with data, for a market that ends; null for one that goes on. */
   readonly extent: { readonly startMs: number; readonly endMs: number } | null;
 }

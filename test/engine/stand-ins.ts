@@ -63,9 +63,13 @@ export function withExchange(stories: Stories, doors: Partial<Exchange>): Storie
     prepare: (...order) => exchange.prepare(...order),
     send: (...request) => exchange.send(...request),
     lookup: (account, cloids) => exchange.lookup(account, cloids),
+    cancel: (...request) => exchange.cancel(...request),
+    modify: (...request) => exchange.modify(...request),
+    setLeverage: (...request) => exchange.setLeverage(...request),
     fillsSince: (account, seq) => exchange.fillsSince(account, seq),
     fillHeads: () => exchange.fillHeads(),
     match: async (signal) => exchange.match?.(signal),
+    matchedUntil: async () => exchange.matchedUntil?.() ?? Number.POSITIVE_INFINITY,
   };
   return { ...stories, exchange: { ...same, ...doors } };
 }

@@ -7,7 +7,16 @@ import { z } from 'zod';
 import { CodedError } from '../../errors.ts';
 import type { Database, Queryable } from '../../store/database.ts';
 import * as books from '../../store/paper-books.ts';
-import type { AccountState, Exchange, ExchangeFill, OrderIntent, OrderResult, PreparedOrders } from '../exchange.ts';
+import type {
+  AccountState,
+  CancelResult,
+  Exchange,
+  ExchangeFill,
+  OrderIntent,
+  OrderResult,
+  OrderTarget,
+  PreparedOrders,
+} from '../exchange.ts';
 import { AccountBook, bookChange, type PaperFees, takerPrice } from './account-book.ts';
 import { matchEvents } from './matcher.ts';
 
@@ -23,7 +32,7 @@ const wireSchema = z.object({
       symbol: z.string(),
       side: z.enum(['buy', 'sell']),
       size: z.number().positive(),
-      kind: z.enum(['market', 'stop', 'target']),
+      kind: z.enum(['market', 'limit', 'stop', 'target']),
       triggerPrice: z.number().positive().nullable(),
       reduceOnly: z.boolean(),
       leverage: z.number().min(1),
@@ -71,12 +80,23 @@ export class PaperExchange implements Exchange {
         entryPrice: p.entryPrice,
         leverage: p.leverage,
         markPrice: mark(p.symbol) ?? p.entryPrice,
+        marginMode: 'cross' as const,
+        marginUsedUsd: (Math.abs(p.size) * (mark(p.symbol) ?? p.entryPrice)) / p.leverage,
+        liquidationPrice: null,
       })),
-      openOrders: resting.flatMap((o) =>
-        o.tpsl && o.triggerPrice !== null
-          ? [{ oid: o.oid, cloid: o.cloid, symbol: o.symbol, kind: o.tpsl, triggerPrice: o.triggerPrice }]
-          : [],
-      ),
+      openOrders: resting.map((o) => ({
+        oid: o.oid,
+        cloid: o.cloid,
+        symbol: o.symbol,
+        side: o.side,
+        kind: o.tpsl ?? ('limit' as const),
+        size: o.size - o.filledSize,
+        limitPrice: null,
+        triggerPrice: o.triggerPrice,
+        reduceOnly: o.reduceOnly,
+        waitsForFill: false,
+      })),
+      maintenanceMarginUsd: 0,
     };
   }
 
@@ -121,6 +141,38 @@ export class PaperExchange implements Exchange {
 
   async lookup(account: string, cloids: readonly string[]): Promise<OrderResult[]> {
     return (await books.ordersByCloid(this.#db, account, cloids)).map((order) => result(order, order.cloid));
+  }
+
+  async cancel(
+    account: string,
+    targets: readonly OrderTarget[],
+    _nowMs: number,
+    signal: AbortSignal,
+  ): Promise<CancelResult[]> {
+    signal.throwIfAborted();
+    return this.#db.transaction(async (tx) => {
+      await books.shareCursor(tx, this.#marketProvider);
+      await books.lockAccounts(tx, [account]);
+      const resting = await books.restingOrdersOf(tx, account);
+      const found = targets.map((target) =>
+        resting.find((order) => ('oid' in target ? order.oid === target.oid : order.cloid === target.cloid)),
+      );
+      const canceled = [...new Set(found)].flatMap((order) =>
+        order ? [{ ...order, status: 'canceled' as const }] : [],
+      );
+      if (canceled.length > 0) await books.writeBooks(tx, bookChange([], canceled));
+      return found.map((order) => ({
+        error: order ? null : 'Order was never placed, already canceled, or filled.',
+      }));
+    });
+  }
+
+  modify(): Promise<OrderResult> {
+    return Promise.reject(new CodedError('NOF0_EXCHANGE_REJECTED', 'the paper exchange cannot modify orders yet'));
+  }
+
+  setLeverage(): Promise<void> {
+    return Promise.reject(new CodedError('NOF0_EXCHANGE_REJECTED', 'the paper exchange takes leverage from the order'));
   }
 
   async fillsSince(account: string, seq: number): Promise<ExchangeFill[]> {
@@ -170,7 +222,7 @@ export class PaperExchange implements Exchange {
         filledSize: 0,
         avgPrice: null,
         triggerPrice: order.triggerPrice,
-        tpsl: order.kind === 'market' ? null : order.kind,
+        tpsl: order.kind === 'stop' || order.kind === 'target' ? order.kind : null,
         reduceOnly: order.reduceOnly,
         leverage: order.leverage,
         error: null,
