@@ -205,6 +205,16 @@ const ARENA_FIELDS: Readonly<Record<string, FieldDoc>> = {
   'models[].endpoint.promptUsdPerMillionTokens': { meaning: 'Price of prompt tokens, for cost and budget.' },
   'models[].endpoint.completionUsdPerMillionTokens': { meaning: 'Price of completion tokens, for cost and budget.' },
   'models[].initialEquityUsd': { meaning: 'Cash of the account when it is opened. Later changes have no effect.' },
+  'breakers.dailyLoss': {
+    meaning:
+      'Loss of a UTC market day, as a fraction of the equity without it, that pauses a trader until the next day; `null`: never.',
+  },
+  'breakers.drawdown': {
+    meaning:
+      'Loss since the highest equity, as a fraction of it, that halts a trader until somebody resumes it; `null`: never.',
+  },
+  'models[].breakers.dailyLoss': { meaning: "Own `breakers.dailyLoss`; the arena's if absent." },
+  'models[].breakers.drawdown': { meaning: "Own `breakers.drawdown`; the arena's if absent." },
   'models[].decision': { meaning: "Own decision interval; the arena's if absent.", min: '1s' },
   'models[].dailyTokens': { meaning: 'Token limit of an endpoint a UTC market day; unlimited if absent.' },
   'models[].dailyUsd': { meaning: 'Dollar limit of an endpoint a UTC market day; unlimited if absent.' },

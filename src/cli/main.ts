@@ -7,7 +7,7 @@ import { enqueueCommand } from './enqueue.ts';
 import { auditCommand, runsCommand } from './history.ts';
 import { failedCommand, redriveCommand } from './letters.ts';
 import { printError } from './output.ts';
-import { pauseCommand, resumeCommand } from './pause.ts';
+import { pauseCommand, resumeCommand, shadowCommand } from './pause.ts';
 import type { ProcessRoles } from './processes.ts';
 import { queuesCommand } from './queues.ts';
 import { apiCommand, migrateCommand, schedulerCommand, workerCommand } from './roles.ts';
@@ -36,6 +36,7 @@ export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'q
   cancelCommand(program);
   pauseCommand(program);
   resumeCommand(program);
+  shadowCommand(program);
   runsCommand(program);
   auditCommand(program);
   verifyCommand(program);

@@ -52,6 +52,18 @@ const guardrails = z.strictObject({
   minStopDistance: fraction.default(0.0005),
 });
 
+/** Losses at which a trader is stopped whatever its model answers, as fractions of its equity; null: never. */
+const breakerFields = {
+  /** Since the end of the market day before: pauses the trader until the next one. */
+  dailyLoss: fraction.positive().nullable(),
+  /** Since the highest equity: halts the trader until somebody resumes it. */
+  drawdown: fraction.positive().nullable(),
+};
+const breakers = z.strictObject({
+  dailyLoss: breakerFields.dailyLoss.default(0.15),
+  drawdown: breakerFields.drawdown.default(0.5),
+});
+
 const variableName = z.string().regex(/^[A-Z][A-Z0-9_]*$/, 'the name of an environment variable');
 
 const endpoint = z.strictObject({
@@ -68,8 +80,8 @@ const endpoint = z.strictObject({
   completionUsdPerMillionTokens: z.number().nonnegative().default(0),
 });
 
-/** Words that commands and keys use for every model. */
-const RESERVED_IDS = ['all', 'models'];
+/** Words that commands use for every model, and for every queue. */
+const RESERVED_IDS = ['all', 'queues'];
 
 const participant = z
   .strictObject({
@@ -88,6 +100,8 @@ const participant = z
     initialEquityUsd: positiveUsd.default(10_000),
     /** Own decision interval; the arena's if absent. */
     decision: duration(1000).optional(),
+    /** Own limits of breakers; the arena's where absent. */
+    breakers: z.strictObject(breakerFields).partial().optional(),
     /** Tokens and dollars a market day; absent is unlimited. */
     dailyTokens: z.int().positive().optional(),
     dailyUsd: positiveUsd.optional(),
@@ -138,6 +152,7 @@ export const arenaSchema = z.strictObject({
     })
     .prefault({}),
   guardrails: guardrails.prefault({}),
+  breakers: breakers.prefault({}),
   models: z.array(participant).min(1),
 });
 

@@ -1,6 +1,7 @@
 /** Slots, market days and durations. A slot is a multiple of its interval on the UTC clock. */
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const DAY_MS = 86_400_000;
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: DAY_MS };
 
 /** Milliseconds of `250ms`, `15s`, `3m`, `1h`, `30d`; null when the text is no such duration. */
 export function parseDuration(text: string): number | null {
@@ -17,6 +18,11 @@ export function slotAt(tsMs: number, everyMs: number): number {
 /** Start of the UTC day, as `YYYY-MM-DD`: budgets and daily limits count by it. */
 export function marketDay(tsMs: number): string {
   return new Date(tsMs).toISOString().slice(0, 10);
+}
+
+/** The first moment of the next UTC day. */
+export function nextMarketDayMs(tsMs: number): number {
+  return slotAt(tsMs, DAY_MS) + DAY_MS;
 }
 
 /** When a decision of this slot comes too late to enter the market: slot + min(interval, 60 s) of market time. */

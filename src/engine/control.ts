@@ -1,14 +1,13 @@
-/** What people do to a run while it is running: pause and resume, redrive. Each leaves a row in the audit log. */
+/** What people do to a run while it is running: its queues and its failed jobs. Each action leaves a row in the audit log. */
 
 import { closest } from '../domain/closest.ts';
-import { parseTarget, refresh } from '../domain/published-keys.ts';
 import { CodedError } from '../errors.ts';
 import type { JobDesk } from '../jobs/desk.ts';
 import { audit } from '../store/audit.ts';
 import type { Database } from '../store/database.ts';
 import { type DeadLetterFilter, listDeadLetters, redrivenAmong, redriveWithin } from '../store/dead-letters.ts';
 import type { EffectRow } from '../store/effects.ts';
-import { modelIds, setTradersPaused, traderStates } from '../store/models.ts';
+import { modelIds } from '../store/models.ts';
 
 /** What a control action works with, and who it is. */
 export type Control = {
@@ -24,8 +23,21 @@ export type Control = {
 export type Targets = { readonly queues: readonly string[]; readonly models: readonly string[] };
 
 /** Words that mean more than one. `queue:NAME` and `model:ID` say which of two that share a name is meant. */
-const ALL_QUEUES = 'all';
-const ALL_MODELS = 'models';
+const ALL_QUEUES = 'queues';
+const ALL_MODELS = 'all';
+
+/** The models that a word means: one, or all of them. Throws NOF0_MODEL_UNKNOWN. */
+export async function findModels({ db }: Pick<Control, 'db'>, word: string): Promise<string[]> {
+  const models = await modelIds(db);
+  if (word === ALL_MODELS) return models;
+  const found = models.filter((id) => word === id || word === `model:${id}`);
+  if (found.length > 0) return found;
+  const guess = closest(word, [ALL_MODELS, ...models]);
+  throw new CodedError(
+    'NOF0_MODEL_UNKNOWN',
+    `there is no model "${word}"; expected ${models.join(', ') || 'none yet'} or "${ALL_MODELS}"${guess ? `; did you mean ${guess}?` : ''}`,
+  );
+}
 
 /** The queues or models that a word means. Throws NOF0_INPUT_INVALID for a word that means nothing, or two things. */
 export async function findTargets({ db, desk }: Pick<Control, 'db' | 'desk'>, word: string): Promise<Targets> {
@@ -44,7 +56,7 @@ export async function findTargets({ db, desk }: Pick<Control, 'db' | 'desk'>, wo
   const guess = closest(word, [ALL_QUEUES, ALL_MODELS, ...queues, ...models]);
   throw new CodedError(
     'NOF0_INPUT_INVALID',
-    `there is no "${word}" to pause or resume; expected a queue (${queues.join(', ')}), a model (${models.join(', ') || 'none yet'}), "${ALL_MODELS}" or "${ALL_QUEUES}" (every queue)${guess ? `; did you mean ${guess}?` : ''}`,
+    `there is no "${word}" to pause or resume; expected a model (${models.join(', ') || 'none yet'}), "${ALL_MODELS}" (every model), a queue (${queues.join(', ')}) or "${ALL_QUEUES}" (every queue)${guess ? `; did you mean ${guess}?` : ''}`,
   );
 }
 
@@ -70,24 +82,6 @@ async function switchQueues(control: Control, names: readonly string[], paused: 
     switched.push({ target, changed: before !== paused, state: paused ? 'paused' : 'running' });
   }
   return switched;
-}
-
-/** Paused models decide nothing and send nothing; their cycles are recorded as held. Their positions keep their stops. */
-export const pauseModels = (control: Control, ids: readonly string[]) => switchModels(control, ids, true);
-/** Lets paused models go on as what they were: trading, or in the shadow. */
-export const resumeModels = (control: Control, ids: readonly string[]) => switchModels(control, ids, false);
-
-async function switchModels(control: Control, ids: readonly string[], paused: boolean): Promise<Switched[]> {
-  const traders = ids.map((id) => ({ id, effect: refresh('traderState', id).target }));
-  const effects = await setTradersPaused(control.db, traders, paused, control.who);
-  await control.drain(effects);
-  const changed = new Set(effects.map((effect) => parseTarget(effect.target)?.ids[0]));
-  const states = new Map((await traderStates(control.db, ids)).map((row) => [row.traderId, row.state]));
-  return ids.map((id) => ({
-    target: `model:${id}`,
-    changed: changed.has(id),
-    state: states.get(id) ?? 'without a trader',
-  }));
 }
 
 /** Letters beyond it wait for the next call. */

@@ -12,6 +12,7 @@ import { ingestCursor } from '../store/market.ts';
 import { type MarkedPosition, openPositions } from '../store/positions.ts';
 import { committed, done, type Outcome, type Stories } from './context.ts';
 import { syncFills } from './ingest-fills.ts';
+import { reportTrip, watchEquity } from './watch-equity.ts';
 
 const HOUR_MS = 3_600_000;
 /** Sharpe is measured over the returns of whole hours, at most the last 30 days: bounded, so that a snapshot costs the same at any age. */
@@ -24,17 +25,20 @@ export async function takeSnapshot(stories: Stories, modelId: string, asOfMs: nu
   const nowMs = Math.max(stories.clock.now(asOfMs), (await ingestCursor(db, market.provider))?.watermarkMs ?? 0);
   const newFills = await syncFills(stories, modelId, nowMs, { snapshot: false });
   const hourly = await hourlyEquity(db, modelId, SHARPE_HOURS);
-  const { equity, effects } = await committed(stories, 'snapshot', () =>
+  const { equity, effects, tripped } = await committed(stories, 'snapshot', () =>
     db.transaction(async (tx) => {
       // Under the account's lock: its sums and its positions are those of one moment, however many fills come in between.
       const owner = (await lockAccount(tx, modelId)) ? await account(tx, modelId) : null;
       if (owner === null) throw new CodedError('NOF0_MODEL_UNKNOWN', `no account for model "${modelId}"`);
       const snapshot = snapshotOf(owner, await openPositions(tx, market.provider, [modelId]), hourly, nowMs);
       await saveSnapshot(tx, snapshot);
+      const tripped = await watchEquity(tx, stories, snapshot);
       const keys = [refresh('positions', modelId), refresh('leaderboard'), refresh('leaderboardCache')];
-      return { equity: snapshot.equityUsd, effects: await addEffects(tx, keys) };
+      const effects = [...(await addEffects(tx, keys)), ...(tripped?.effects ?? [])];
+      return { equity: snapshot.equityUsd, effects, tripped };
     }),
   );
+  if (tripped) reportTrip(stories, modelId, tripped);
   await stories.drain(effects);
   return done({ equityUsd: equity, newFills });
 }

@@ -5,8 +5,9 @@ import { publishedPosition, publishedTrade } from '../domain/published.ts';
 import { analyticsPayloads } from '../store/analytics.ts';
 import { lastDecisions } from '../store/decision-reads.ts';
 import { equityCurves, standings } from '../store/equity.ts';
-import { modelIds, traderStates } from '../store/models.ts';
+import { modelIds } from '../store/models.ts';
 import { openPositions } from '../store/positions.ts';
+import { traderStates } from '../store/trader-state.ts';
 import { recentTrades } from '../store/trades.ts';
 import type { LoadContext, Members, Projection } from './projection.ts';
 

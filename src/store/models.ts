@@ -1,7 +1,6 @@
-/** The participants: their registration, their settings and their trader's state. */
+/** The participants: their registration, their settings and their budget. */
 
 import type { Database, Queryable } from './database.ts';
-import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow } from './effects.ts';
 
 export type ModelRow = {
   readonly id: string;
@@ -42,53 +41,6 @@ export function listModels(db: Queryable): Promise<ModelRow[]> {
 
 export async function modelIds(db: Queryable): Promise<string[]> {
   return (await db.query<{ id: string }>('SELECT id FROM models ORDER BY id')).map((row) => row.id);
-}
-
-export type TraderRow = {
-  readonly traderId: string;
-  readonly state: string;
-  readonly lastDecisionAtMs: number | null;
-  readonly pauseUntilMs: number | null;
-};
-
-export function traderStates(db: Queryable, ids: readonly string[]): Promise<TraderRow[]> {
-  return db.query<TraderRow>(
-    `SELECT trader_id AS "traderId", state, (extract(epoch FROM last_decision_at) * 1000)::bigint AS "lastDecisionAtMs", (extract(epoch FROM pause_until) * 1000)::bigint AS "pauseUntilMs"
-     FROM trader_state WHERE trader_id = ANY($1)`,
-    [ids],
-  );
-}
-
-/**
- * Pauses traders that trade or decide in the shadow, or lets paused ones go on as what they were; others are left as they are. One
- * statement: the states, an audit row and an effect for each trader that changes. Returns the effects.
- */
-export function setTradersPaused(
-  db: Queryable,
-  traders: readonly { readonly id: string; readonly effect: string }[],
-  paused: boolean,
-  who: string,
-): Promise<EffectRow[]> {
-  return db.query<EffectRow>(
-    `WITH wanted AS (
-       SELECT * FROM jsonb_to_recordset($1::jsonb) AS w(id text, effect text)
-     ), present AS (
-       SELECT t.trader_id AS id, t.state, w.effect,
-              CASE WHEN $2 THEN 'paused' ELSE coalesce(t.metadata->>'pausedFrom', 'running') END AS next
-       FROM trader_state t JOIN wanted w ON w.id = t.trader_id ORDER BY t.trader_id FOR UPDATE OF t
-     ), changed AS (
-       UPDATE trader_state t SET state = p.next, updated_at = now(),
-              metadata = CASE WHEN $2 THEN t.metadata || jsonb_build_object('pausedFrom', p.state) ELSE t.metadata - 'pausedFrom' END
-       FROM present p WHERE t.trader_id = p.id AND CASE WHEN $2 THEN p.state IN ('running', 'shadow') ELSE p.state = 'paused' END
-       RETURNING p.id, p.state AS before, p.next AS after, p.effect
-     ), logged AS (
-       INSERT INTO audit_log (who, what, target, before, after)
-       SELECT $3, CASE WHEN $2 THEN 'pause' ELSE 'resume' END, 'model:' || id, jsonb_build_object('state', before), jsonb_build_object('state', after) FROM changed
-     )
-     SELECT ${EFFECT_COLUMNS} FROM add_effects(
-       (SELECT coalesce(jsonb_agg(jsonb_build_object('kind', 'project', 'target', effect)), '[]') FROM changed), $4)`,
-    [JSON.stringify(traders), paused, who, EFFECT_LEASE_MS],
-  );
 }
 
 /** Tokens and dollars of a model on a market day, reserved and used. */

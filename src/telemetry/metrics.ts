@@ -116,6 +116,12 @@ export function createMetrics(withProcessMetrics = true) {
       buckets: LATENCY_BUCKETS_S,
       registers,
     }),
+    breakerTrips: new Counter({
+      name: 'nof0_breaker_trips_total',
+      help: 'Traders that a breaker has stopped',
+      labelNames: ['breaker'],
+      registers,
+    }),
     stalledJobs: new Counter({
       name: 'nof0_jobs_stalled_total',
       help: 'Jobs whose process died',

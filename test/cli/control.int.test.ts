@@ -186,20 +186,20 @@ describe('nof0 pause and nof0 resume', () => {
     await request(snapshot('carry'), cycle('steady'));
     await eventually(() => expect(ran).toEqual(['steady']));
     expect(await queueOf(run.resources, 'snapshot').getWaitingCount()).toBe(1);
-    expect((await cli('pause', 'all')).output).toMatch(
+    expect((await cli('pause', 'queues')).output).toMatch(
       /queue:snapshot is paused: nothing to do\nqueue:analytics is paused now\n/,
     );
-    expect((await cli('resume', 'all')).output).toMatch(/queue:price-ingest is running now\n/);
+    expect((await cli('resume', 'queues')).output).toMatch(/queue:price-ingest is running now\n/);
     await eventually(() => expect(ran).toEqual(['steady', 'snapshot of carry']));
   });
 
   it('hold a model, or all of them', async () => {
     expect(await cli('pause', 'carry')).toEqual({ code: 0, output: 'model:carry is paused now\n' });
-    expect(await cli('pause', 'models')).toEqual({
+    expect(await cli('pause', 'all')).toEqual({
       code: 0,
       output: 'model:carry is paused: nothing to do\nmodel:steady is paused now\n',
     });
-    expect((await cli('resume', 'models')).output).toBe('model:carry is running now\nmodel:steady is running now\n');
+    expect((await cli('resume', 'all')).output).toBe('model:carry is running now\nmodel:steady is running now\n');
     const listed = await cli('audit', '--limit', '3');
     expect(listed.code).toBe(0);
     expect(listed.output).toMatch(new RegExp(`${WHO} +resume +model:carry +{"state":"paused"} +{"state":"running"}`));
@@ -207,6 +207,21 @@ describe('nof0 pause and nof0 resume', () => {
     const json = JSON.parse((await cli('audit', '--json')).output);
     expect(json).toHaveLength(4);
     expect(json[3]).toMatchObject({ who: WHO, what: 'pause', target: 'model:carry', after: { state: 'paused' } });
+  });
+});
+
+describe('nof0 shadow', () => {
+  it('puts a model into the shadow and lets it out, as JSON too', async () => {
+    expect(await cli('shadow', 'carry')).toEqual({ code: 0, output: 'model:carry is shadow now\n' });
+    const { output } = await cli('shadow', 'all', '--off', '--json');
+    expect(JSON.parse(output)).toEqual([
+      { target: 'model:carry', changed: true, state: 'running' },
+      { target: 'model:steady', changed: false, state: 'running' },
+    ]);
+    expect(await cli('shadow', 'cary')).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('NOF0_MODEL_UNKNOWN there is no model "cary"'),
+    });
   });
 });
 
@@ -232,7 +247,7 @@ describe('nof0 runs', () => {
 describe('help', () => {
   it('names every control command', async () => {
     const { output } = await cli('--help');
-    for (const command of ['failed', 'redrive', 'cancel', 'pause', 'resume', 'runs', 'audit'])
+    for (const command of ['failed', 'redrive', 'cancel', 'pause', 'resume', 'shadow', 'runs', 'audit'])
       expect(output).toMatch(new RegExp(`^  ${command} `, 'm'));
   });
 });

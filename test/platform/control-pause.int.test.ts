@@ -1,17 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { done } from '../../src/engine/context.ts';
-import {
-  type Control,
-  findTargets,
-  pauseModels,
-  pauseQueues,
-  resumeModels,
-  resumeQueues,
-} from '../../src/engine/control.ts';
+import { type Control, findModels, findTargets, pauseQueues, resumeQueues } from '../../src/engine/control.ts';
+import { pauseModels, resumeModels, shadowModels, unshadowModels } from '../../src/engine/control-traders.ts';
 import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { enqueueEffect, JOB_NAMES } from '../../src/jobs/registry.ts';
-import { traderStates } from '../../src/store/models.ts';
+import { traderStates } from '../../src/store/trader-state.ts';
 import { type Arena, arenaConfig, cached, count, never, one, openTestArena, T0 } from '../engine/arena.ts';
 import { whileDeciding } from '../engine/stand-ins.ts';
 import { auditRows, controlOf, queueOf, startProcess, WHO, type WorkerProcess } from './control-support.ts';
@@ -62,8 +56,8 @@ describe('a target', () => {
     ['model:a:b', { queues: [], models: ['a:b'] }],
     ['queue:snapshot', { queues: ['snapshot'], models: [] }],
     ['model:snapshot', { queues: [], models: ['snapshot'] }],
-    ['models', { queues: [], models: ['a:b', 'holder', 'snapshot', 'twin'] }],
-    ['all', { queues: JOB_NAMES, models: [] }],
+    ['all', { queues: [], models: ['a:b', 'holder', 'snapshot', 'twin'] }],
+    ['queues', { queues: JOB_NAMES, models: [] }],
   ])('"%s" is found', async (word, targets) => {
     expect(await findTargets(control, word)).toEqual(targets);
   });
@@ -72,11 +66,22 @@ describe('a target', () => {
     ['snapshot', /is a queue and a model: say queue:snapshot or model:snapshot/],
     ['analitics', /did you mean analytics\?/],
     ['holdr', /did you mean holder\?/],
-    ['', /expected a queue \(price-ingest, .*\), a model \(a:b, holder, snapshot, twin\), "models" or "all"/],
+    ['', /expected a model \(a:b, holder, snapshot, twin\), "all" .*, a queue \(price-ingest, .*\) or "queues"/],
   ])('"%s" is refused', async (word, message) => {
     await expect(findTargets(control, word)).rejects.toMatchObject({
       code: 'NOF0_INPUT_INVALID',
       message: expect.stringMatching(message),
+    });
+  });
+});
+
+describe('a model', () => {
+  it('is found by its name alone, whatever queue is called the same', async () => {
+    expect(await findModels(control, 'snapshot')).toEqual(['snapshot']);
+    expect(await findModels(control, 'all')).toEqual(['a:b', 'holder', 'snapshot', 'twin']);
+    await expect(findModels(control, 'twim')).rejects.toMatchObject({
+      code: 'NOF0_MODEL_UNKNOWN',
+      message: expect.stringContaining('did you mean twin?'),
     });
   });
 });
@@ -129,7 +134,7 @@ describe('a paused queue', () => {
   });
 
   it('stays paused when it is paused twice, and says so', async () => {
-    const { queues } = await findTargets(control, 'all');
+    const { queues } = await findTargets(control, 'queues');
     expect((await pauseQueues(control, queues)).every(({ changed }) => changed)).toBe(true);
     expect((await pauseQueues(control, queues)).some(({ changed }) => changed)).toBe(false);
     for (const queue of arena.run.resources.queues.all()) expect(await queue.isPaused()).toBe(true);
@@ -152,7 +157,7 @@ describe('a paused model', () => {
       step: 'done',
       success: false,
       orders: null,
-      error_message: 'the trader is paused',
+      error_message: `the trader is paused (by ${WHO})`,
     });
     expect([asked, await placed('holder'), await count(arena.db, 'positions')]).toEqual([0, 0, 0]);
     expect(await cached(arena.run, 'traderState', 'holder')).toMatchObject({ state: 'paused' });
@@ -168,7 +173,7 @@ describe('a paused model', () => {
     expect(await recordOf('twin', T0)).toMatchObject({
       success: false,
       orders: null,
-      error_message: 'the trader is paused',
+      error_message: `the trader is paused (by ${WHO})`,
     });
     expect(await placed('twin')).toBe(0);
   });
@@ -193,7 +198,7 @@ describe('a paused model', () => {
     expect(await stateOf('twin')).toBe('shadow');
   });
 
-  it('is none that was halted or retired, and resuming does not wake those', async () => {
+  it('is none that was halted or retired, and resuming all does not wake those', async () => {
     await become('holder', 'retired');
     await become('twin', 'halted');
     const every = ['holder', 'twin', 'a:b'];
@@ -206,6 +211,37 @@ describe('a paused model', () => {
     expect((await auditRows(arena.run.resources)).map(({ target }) => target)).toEqual(['model:a:b', 'model:a:b']);
   });
 
+  it('wakes from a halt when it is named', async () => {
+    await become('twin', 'halted');
+    expect(await resumeModels(control, ['twin'], true)).toEqual([
+      { target: 'model:twin', changed: true, state: 'running' },
+    ]);
+    await become('holder', 'retired');
+    expect(await resumeModels(control, ['holder'], true)).toMatchObject([{ changed: false, state: 'retired' }]);
+  });
+
+  it('that is put into the shadow stays paused, and goes on there', async () => {
+    await pauseModels(control, ['twin']);
+    expect(await shadowModels(control, ['twin'])).toEqual([
+      { target: 'model:twin', changed: true, state: 'paused, goes on in the shadow when resumed' },
+    ]);
+    expect(await shadowModels(control, ['twin'])).toMatchObject([{ changed: false }]);
+    expect(await resumeModels(control, ['twin'])).toMatchObject([{ changed: true, state: 'shadow' }]);
+    // Said twice it is no way out of the shadow.
+    expect(await resumeModels(control, ['twin'], true)).toMatchObject([{ changed: false, state: 'shadow' }]);
+    expect(await auditRows(arena.run.resources)).toEqual([
+      { who: WHO, what: 'pause', target: 'model:twin', before: { state: 'running' }, after: { state: 'paused' } },
+      {
+        ...{ who: WHO, what: 'shadow', target: 'model:twin' },
+        ...{ before: { state: 'paused' }, after: { state: 'paused', resumesAs: 'shadow' } },
+      },
+      {
+        ...{ who: WHO, what: 'resume', target: 'model:twin' },
+        ...{ before: { state: 'paused', resumesAs: 'shadow' }, after: { state: 'shadow' } },
+      },
+    ]);
+  });
+
   it('is paused once by two people at the same time', async () => {
     const every = ['holder', 'twin', 'a:b', 'snapshot'];
     const both = await Promise.all([pauseModels(control, every), pauseModels(control, [...every].reverse())]);
@@ -214,5 +250,37 @@ describe('a paused model', () => {
     expect(await auditRows(arena.run.resources)).toHaveLength(4);
     await resumeModels(control, every);
     expect(await Promise.all(every.map(stateOf))).toEqual(Array(4).fill('running'));
+  });
+});
+
+describe('a model in the shadow', () => {
+  it('decides and sends nothing, and trades again when it is let out', async () => {
+    expect(await shadowModels(control, ['snapshot'])).toMatchObject([{ changed: true, state: 'shadow' }]);
+    const slotMs = T0 + 2 * MINUTE_MS;
+    await ingestPrices(arena.stories, slotMs, never);
+    expect(await cycleOf('snapshot', slotMs)).toMatchObject({ kind: 'done', note: { orders: 0 } });
+    expect(await recordOf('snapshot', slotMs)).toMatchObject({ success: true, error_message: null });
+    const decided = await one<{ n: number }>(
+      arena.db,
+      'SELECT jsonb_array_length(decisions) AS n FROM decision_cycles WHERE model_id = $1 AND slot_ms = $2',
+      ['snapshot', slotMs],
+    );
+    expect(decided.n).toBeGreaterThan(0);
+    expect(await placed('snapshot')).toBe(0);
+    expect(await unshadowModels(control, ['snapshot'])).toMatchObject([{ changed: true, state: 'running' }]);
+    const next = slotMs + MINUTE_MS;
+    await ingestPrices(arena.stories, next, never);
+    expect(await cycleOf('snapshot', next)).toMatchObject({ note: { orders: 12 } });
+  });
+
+  it('sends nothing of what it decided before it was put there', async () => {
+    const slotMs = T0 + 4 * MINUTE_MS;
+    await ingestPrices(arena.stories, slotMs, never);
+    const before = await placed('holder');
+    const stories = whileDeciding(arena.stories, 'holder', async () => {
+      await shadowModels(control, ['holder']);
+    });
+    await cycleOf('holder', slotMs, stories);
+    expect(await placed('holder')).toBe(before);
   });
 });

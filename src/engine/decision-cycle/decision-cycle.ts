@@ -20,11 +20,11 @@ import {
   releaseLease,
   saveStep,
 } from '../../store/decisions.ts';
-import { traderStates } from '../../store/models.ts';
 import { outsideWork } from '../../telemetry/work.ts';
 import { committed, done, type Outcome, type Stories, skipped, snoozed, type Trader } from '../context.ts';
 import { syncFills } from '../ingest-fills.ts';
 import type { FrameBuilder } from '../market-frame.ts';
+import { type Gate, traderGate } from '../trader-gate.ts';
 import { type Asked, askBuiltin, conversation } from './ask.ts';
 import { askEndpoint } from './ask-endpoint.ts';
 import { buildContext } from './build-context.ts';
@@ -87,8 +87,8 @@ class DecisionCycle {
 
   /** Frame, context, answer and orders; what is stored already is used as it is. */
   async #decide(): Promise<Outcome> {
-    if (this.#start.state !== 'running' && this.#start.state !== 'shadow')
-      return this.#hold(`the trader is ${this.#start.state}`, null);
+    const gate = await this.#gate();
+    if (gate.kind === 'held') return this.#hold(gate.reason, null);
     const stored = await this.#frames.frame(this.#cycle.slotMs, this.#signal, !this.#isLate());
     if (stored === null) return this.#hold('the slot is late and has no frame', 'NOF0_FRAME_MISSING');
     const asked =
@@ -106,7 +106,7 @@ class DecisionCycle {
     if (context === undefined) throw new CodedError('NOF0_INTERNAL', 'an answered cycle has no context');
     const review = reviewAnswer(this.#stories, asked.answer, context, stored.frame, {
       mayEnter: !this.#isLate(),
-      sends: this.#start.state === 'running',
+      sends: gate.kind === 'running',
       nowMs: this.#nowMs,
     });
     const patch: CyclePatch = {
@@ -116,17 +116,19 @@ class DecisionCycle {
       orders: review.orders,
     };
     if (review.orders.legs.length === 0) return this.#finish({ ...patch, success: true }, asked.messages);
-    const state = await this.#stateNow();
-    if (state !== 'running')
-      return this.#finish({ ...asked.patch, ...holdPatch(null, `the trader is ${state}`) }, asked.messages);
+    const now = await this.#gate();
+    if (now.kind !== 'running')
+      return this.#finish(
+        { ...asked.patch, ...holdPatch(null, now.kind === 'held' ? now.reason : 'the trader is shadow') },
+        asked.messages,
+      );
     await this.#save({ ...patch, step: 'sending' });
     return this.#send(patch, asked.messages);
   }
 
-  /** A model may think for a minute; somebody may have paused the trader meanwhile. */
-  async #stateNow(): Promise<string> {
-    const [trader] = await traderStates(this.#stories.db, [this.#cycle.modelId]);
-    return trader?.state ?? 'gone';
+  /** Asked before the model and again before orders leave: it may think for a minute, and somebody may pause the trader meanwhile. */
+  #gate(): Promise<Gate> {
+    return traderGate(this.#stories, this.#cycle.modelId, this.#nowMs);
   }
 
   /** Builds the context and asks. The intent of a call that costs money is stored before it. */
