@@ -201,7 +201,17 @@ const ARENA_FIELDS: Readonly<Record<string, FieldDoc>> = {
   },
   'models[].endpoint.temperature': { meaning: "Sampling temperature; the endpoint's own if absent." },
   'models[].endpoint.maxCompletionTokens': { meaning: 'Most tokens of one answer; reserved from the budget.' },
-  'models[].endpoint.timeout': { meaning: 'Longest time one question may take.', min: '100ms' },
+  'models[].endpoint.reasoningEffort': {
+    meaning: "How hard a reasoning model thinks, in the endpoint's words (`low`, `high`); not sent if absent.",
+  },
+  'models[].endpoint.timeout': {
+    meaning: 'Longest time one question may take, from the connection to the last byte. At most 80 s.',
+    min: '100ms',
+  },
+  'models[].endpoint.retries': {
+    meaning:
+      'Calls beyond the first, in one slot, to an endpoint that did not answer. Each is reserved from the budget.',
+  },
   'models[].endpoint.promptUsdPerMillionTokens': { meaning: 'Price of prompt tokens, for cost and budget.' },
   'models[].endpoint.completionUsdPerMillionTokens': { meaning: 'Price of completion tokens, for cost and budget.' },
   'models[].initialEquityUsd': { meaning: 'Cash of the account when it is opened. Later changes have no effect.' },

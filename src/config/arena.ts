@@ -6,11 +6,15 @@ import { STRATEGY_NAMES } from '../domain/strategy-names.ts';
 import { parseDuration } from '../domain/time.ts';
 
 /** A duration as people write it: `250ms`, `15s`, `3m`, `1h`, `30d`. Becomes milliseconds. */
-const duration = (min = 1) =>
+const duration = (min = 1, max = Number.POSITIVE_INFINITY) =>
   z.string().transform((text, ctx) => {
     const ms = parseDuration(text);
-    if (ms === null || ms < min) {
-      ctx.addIssue({ code: 'custom', message: `a duration of at least ${min} ms, such as 250ms, 15s, 3m, 1h` });
+    if (ms === null || ms < min || ms > max) {
+      const limit = Number.isFinite(max) ? ` and at most ${max} ms` : '';
+      ctx.addIssue({
+        code: 'custom',
+        message: `a duration of at least ${min} ms${limit}, such as 250ms, 15s, 3m, 1h`,
+      });
       return z.NEVER;
     }
     return ms;
@@ -64,18 +68,33 @@ const breakers = z.strictObject({
   drawdown: breakerFields.drawdown.default(0.5),
 });
 
+/** What is written into the database and into messages; a secret belongs into the key's variable. */
+function isPlainAddress(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password, search, hash } = new URL(text);
+  return ['http:', 'https:'].includes(protocol) && username + password + search + hash === '';
+}
+
 const variableName = z.string().regex(/^[A-Z][A-Z0-9_]*$/, 'the name of an environment variable');
 
 const endpoint = z.strictObject({
   /** Base address of an OpenAI-compatible API, for instance http://127.0.0.1:11434/v1. */
-  baseUrl: z.url(),
+  baseUrl: z.url().refine(isPlainAddress, 'an http or https address without user, password, query and fragment'),
   /** Name of the model at that address. */
   model: z.string().min(1),
   /** Name of the environment variable that holds the key; the key itself never stands in a file. */
   apiKeyEnv: variableName.optional(),
   temperature: z.number().min(0).max(2).optional(),
-  maxCompletionTokens: z.int().positive().default(2000),
-  timeout: duration(100).default(60_000),
+  /** How hard a reasoning model thinks; passed on as it is. */
+  reasoningEffort: z
+    .string()
+    .regex(/^[a-z]{1,20}$/, 'a word such as minimal, low, medium, high')
+    .optional(),
+  maxCompletionTokens: z.int().positive().max(1_000_000).default(2000),
+  /** A question and its one repair must fit into the time of their job. */
+  timeout: duration(100, 80_000).default(60_000),
+  /** Calls beyond the first, in one slot, when the endpoint did not answer. */
+  retries: z.int().min(0).max(5).default(2),
   promptUsdPerMillionTokens: z.number().nonnegative().default(0),
   completionUsdPerMillionTokens: z.number().nonnegative().default(0),
 });

@@ -28,6 +28,9 @@ export const answerSchema = z.object({
 });
 export type Answer = z.infer<typeof answerSchema>;
 
+/** What calls of a model use, or may use. */
+export type Usage = { readonly tokens: number; readonly usd: number };
+
 /** Indicator values over closed bars; `null` while the history is too short. */
 export type Indicators = {
   readonly ema20: number | null;

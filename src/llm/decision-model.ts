@@ -1,12 +1,22 @@
 /** Who decides. Built-in strategies and language models stand behind the same interface. */
 
-import type { Answer, DecisionContext, MarketFrame } from '../domain/decision.ts';
+import type { Answer, DecisionContext, MarketFrame, Usage } from '../domain/decision.ts';
+
+/** What was said before, in a question that puts an answer right that was none. */
+export type Repair = {
+  /** The answer that could not be used, as it came. */
+  readonly said: string;
+  /** What is wrong with it, in words for the model. */
+  readonly asked: string;
+};
 
 export type DecisionRequest = {
   readonly context: DecisionContext;
   readonly frame: MarketFrame;
   /** Rendered prompt of a language model; built-in strategies ignore it. */
   readonly prompt: { readonly system: string; readonly user: string };
+  /** Present when the model is asked a second time, after an answer that was no decision. */
+  readonly repair?: Repair;
   /** Seed of the run: hash it with a purpose, the model and the slot, never share a generator. */
   readonly seed: string;
 };
@@ -21,16 +31,18 @@ export type ModelReply = {
 };
 
 export interface DecisionModel {
-  /** Kind of model, for instance `trend-follower` or the name at the endpoint. */
+  /** Kind of model, for instance `trend-follower` or the id of the participant behind an endpoint. */
   readonly kind: string;
   /** A deterministic model is simply asked again after a crash; any other is never asked twice. */
   readonly deterministic: boolean;
-  /** Most tokens one answer may use, prompt excluded; 0 for built-in strategies. Reserved from the budget before asking. */
-  readonly maxCompletionTokens: number;
-  /** Worst-case price of a request with this prompt, USD; 0 for built-in strategies. */
-  readonly pricePerToken: { readonly promptUsd: number; readonly completionUsd: number };
+  /** The most that one call with this request may use: reserved from the budget before it is made. Nothing for built-in strategies. */
+  bound(request: DecisionRequest): Usage;
   /**
-   * Decide. Throws NOF0_LLM_UNAVAILABLE when nobody answered and NOF0_LLM_ANSWER_INVALID when the answer is no decision.
+   * One call. Throws NOF0_LLM_UNAVAILABLE when nobody answered (`details`: `retry` whether another call may help, `retryAfterMs` when
+   * the endpoint named a time, `spent` false when the call certainly cost nothing) and NOF0_LLM_ANSWER_INVALID when the answer is no
+   * decision (`details`: `raw` if there was a text, `promptTokens`, `completionTokens`, `costUsd` if they are known).
    */
   decide(request: DecisionRequest, signal: AbortSignal): Promise<ModelReply>;
+  /** The answer that was given to exactly this request before, free of charge; null when there is none. Absent: nothing is remembered. */
+  recall?(request: DecisionRequest): Promise<ModelReply | null>;
 }

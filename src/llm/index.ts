@@ -19,6 +19,7 @@ export function openModel(participant: Participant, config: Config): DecisionMod
     apiKey: endpoint.apiKeyEnv === undefined ? '' : (config.apiKeys[endpoint.apiKeyEnv] ?? ''),
     model: endpoint.model,
     ...(endpoint.temperature === undefined ? {} : { temperature: endpoint.temperature }),
+    ...(endpoint.reasoningEffort === undefined ? {} : { reasoningEffort: endpoint.reasoningEffort }),
     maxCompletionTokens: endpoint.maxCompletionTokens,
     timeoutMs: endpoint.timeout,
     promptUsdPerToken: endpoint.promptUsdPerMillionTokens / PER_MILLION,

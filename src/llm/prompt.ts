@@ -29,6 +29,28 @@ export function renderPrompt(context: DecisionContext, frame: MarketFrame): Rend
   return { system, user, version: PROMPT_VERSION, digest: sha256(`${PROMPT_VERSION}\n${system}\n${user}`) };
 }
 
+const MAX_FAULTS = 20;
+/** Of an answer that is sent back: enough to see what was meant. */
+const MAX_SAID = 20_000;
+
+/** Sends an answer back that was no decision, with what is wrong with it. */
+export function renderRepair(
+  raw: string,
+  faults: readonly { readonly path: string; readonly expected: string }[],
+): { readonly said: string; readonly asked: string } {
+  const lines = faults.slice(0, MAX_FAULTS).map(({ path, expected }) => `- ${path || 'the answer'}: ${expected}`);
+  const more = faults.length > MAX_FAULTS ? [`- and ${faults.length - MAX_FAULTS} more`] : [];
+  const asked = [
+    'Your answer cannot be used:',
+    ...lines,
+    ...more,
+    '',
+    'Answer again with the whole JSON object and nothing else. Numbers are JSON numbers, not text. Keep it short.',
+  ];
+  // An endpoint may refuse an empty message.
+  return { said: raw.slice(0, MAX_SAID) || '(nothing)', asked: asked.join('\n') };
+}
+
 function systemPrompt({ limits }: DecisionContext): string {
   return `You trade perpetual futures on one account, in competition with other models. Your goal is the highest equity after
 fees and funding, without ruin.

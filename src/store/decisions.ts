@@ -105,6 +105,7 @@ export type CyclePatch = Partial<{
   promptVersion: string;
   configDigest: string;
   context: DecisionContext;
+  contextDigest: string;
   answer: Answer;
   cotTrace: string;
   decisions: unknown;
@@ -116,6 +117,7 @@ export type CyclePatch = Partial<{
   completionTokens: number;
   costUsd: number;
   latencyMs: number;
+  llmCached: boolean;
   success: boolean;
   errorCode: string | null;
   errorMessage: string | null;
@@ -124,13 +126,14 @@ export type CyclePatch = Partial<{
 /** Columns of a patch as SQL; JSON arrives as text. */
 const PATCH_SQL = `step = coalesce(p.step, d.step), frame_slot_ms = coalesce(p."frameSlotMs", d.frame_slot_ms), prompt_digest = coalesce(p."promptDigest", d.prompt_digest),
   prompt_version = coalesce(p."promptVersion", d.prompt_version), config_digest = coalesce(p."configDigest", d.config_digest),
-  context = coalesce(p.context, d.context), answer = coalesce(p.answer, d.answer), cot_trace = coalesce(p."cotTrace", d.cot_trace),
+  context = coalesce(p.context, d.context), context_digest = coalesce(p."contextDigest", d.context_digest), llm_cached = coalesce(p."llmCached", d.llm_cached),
+  answer = coalesce(p.answer, d.answer), cot_trace = coalesce(p."cotTrace", d.cot_trace),
   decisions = coalesce(p.decisions, d.decisions), rejected = coalesce(p.rejected, d.rejected), orders = coalesce(p.orders, d.orders),
   reserved_tokens = coalesce(p."reservedTokens", d.reserved_tokens), reserved_usd = coalesce(p."reservedUsd", d.reserved_usd),
   prompt_tokens = coalesce(p."promptTokens", d.prompt_tokens), completion_tokens = coalesce(p."completionTokens", d.completion_tokens),
   cost_usd = coalesce(p."costUsd", d.cost_usd), latency_ms = coalesce(p."latencyMs", d.latency_ms), success = coalesce(p.success, d.success),
   error_code = coalesce(p."errorCode", d.error_code), error_message = coalesce(p."errorMessage", d.error_message)`;
-const PATCH_RECORD = `jsonb_to_record($4::jsonb) AS p(step text, "frameSlotMs" bigint, "promptDigest" text, "promptVersion" text, "configDigest" text, context jsonb,
+const PATCH_RECORD = `jsonb_to_record($4::jsonb) AS p(step text, "frameSlotMs" bigint, "promptDigest" text, "promptVersion" text, "configDigest" text, context jsonb, "contextDigest" text, "llmCached" boolean,
   answer jsonb, "cotTrace" text, decisions jsonb, rejected jsonb, orders jsonb, "reservedTokens" bigint, "reservedUsd" float8, "promptTokens" int, "completionTokens" int,
   "costUsd" float8, "latencyMs" int, success boolean, "errorCode" text, "errorMessage" text)`;
 
@@ -171,6 +174,8 @@ export type Message = {
   readonly role: 'system' | 'user' | 'assistant';
   readonly content: string;
   readonly tokens: number;
+  /** What an answer cost, how long it took, and what was wrong with it. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
 };
 
 /**
@@ -198,8 +203,8 @@ export async function finishCycle(
      ), conversation AS (
        INSERT INTO conversations (model_id, decision_cycle_id, started_at) SELECT $1, id, to_timestamp($5 / 1000.0) FROM record RETURNING id
      ), messages AS (
-       INSERT INTO conversation_messages (conversation_id, role, content, ts_ms, tokens)
-       SELECT c.id, m.role, m.content, $5, m.tokens FROM conversation c, jsonb_to_recordset($6::jsonb) AS m(role text, content text, tokens int)
+       INSERT INTO conversation_messages (conversation_id, role, content, ts_ms, tokens, metadata)
+       SELECT c.id, m.role, m.content, $5, m.tokens, coalesce(m.metadata, '{}') FROM conversation c, jsonb_to_recordset($6::jsonb) AS m(role text, content text, tokens int, metadata jsonb)
      ), attached AS (
        UPDATE positions p SET sl_oid = coalesce(a."slOid", p.sl_oid), tp_oid = coalesce(a."tpOid", p.tp_oid), updated_at = now()
        FROM record, jsonb_to_recordset($7::jsonb) AS a(symbol text, "slOid" bigint, "tpOid" bigint)

@@ -140,6 +140,7 @@ export function createMetrics(withProcessMetrics = true) {
       labelNames: ['reason'],
       registers,
     }),
+    ...createModelMetrics(registers),
     inconsistencies: new Counter({
       name: 'nof0_inconsistencies_total',
       help: 'Keys that did not say what Postgres says',
@@ -147,6 +148,43 @@ export function createMetrics(withProcessMetrics = true) {
       registers,
     }),
     ...createScrapeMetrics(registers),
+  };
+}
+
+/** Calls of language models. */
+function createModelMetrics(registers: Registry[]) {
+  return {
+    llmCalls: new Counter({
+      name: 'nof0_llm_calls_total',
+      help: 'Questions to a language model: answered, invalid, unavailable, or not made because of the budget',
+      labelNames: ['model', 'result'],
+      registers,
+    }),
+    llmLatency: new Histogram({
+      name: 'nof0_llm_latency_seconds',
+      help: 'How long a call of a language model took',
+      labelNames: ['model'],
+      buckets: LATENCY_BUCKETS_S,
+      registers,
+    }),
+    llmTokens: new Counter({
+      name: 'nof0_llm_tokens_total',
+      help: 'Tokens of prompts and completions',
+      labelNames: ['model', 'kind'],
+      registers,
+    }),
+    llmCost: new Counter({
+      name: 'nof0_llm_cost_usd_total',
+      help: 'What calls of language models cost',
+      labelNames: ['model'],
+      registers,
+    }),
+    llmCacheReads: new Counter({
+      name: 'nof0_llm_cache_reads_total',
+      help: 'Questions looked up in the response cache: hit or miss',
+      labelNames: ['model', 'result'],
+      registers,
+    }),
   };
 }
 

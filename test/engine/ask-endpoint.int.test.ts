@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Answer, Decision } from '../../src/domain/decision.ts';
 import type { Outcome, Stories } from '../../src/engine/context.ts';
@@ -53,6 +54,7 @@ type Stored = {
   decisions: Decision[] | null;
   error_code: string | null;
   error_message: string | null;
+  llm_calls: number;
 };
 const recordOf = (slotMs = T0) => one<Stored>(arena.db, 'SELECT * FROM decision_cycles WHERE slot_ms = $1', [slotMs]);
 const usage = () =>
@@ -253,37 +255,123 @@ describe('a cycle that stopped', () => {
 describe('no answer', () => {
   beforeEach(() => open());
 
-  it('from a failing endpoint is a hold that costs nothing', async () => {
+  it('from a failing endpoint is asked for again, and is at last a hold that costs nothing', async () => {
     endpoint.reply = json(500, { error: { message: 'overloaded' } });
+    for (let call = 1; call <= 2; call++) {
+      const error: unknown = await cycle().catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: 'NOF0_LLM_UNAVAILABLE', retryable: true });
+      expect((error as CodedError).details.retryAfterMs).toBeGreaterThan(0);
+      expect(await recordOf()).toMatchObject({ step: 'started', answer: null, reserved_tokens: 0, llm_calls: call });
+    }
     expect(await cycle()).toMatchObject({ kind: 'done', note: { error: 'NOF0_LLM_UNAVAILABLE' } });
     expect(await recordOf()).toMatchObject({
       ...{ step: 'done', success: false, decisions: [] },
       error_code: 'NOF0_LLM_UNAVAILABLE',
       orders: null,
     });
-    expect(await usage()).toMatchObject({ requests: 1, reservedTokens: 0, usedTokens: 0 });
+    expect(await usage()).toMatchObject({ requests: 3, reservedTokens: 0, usedTokens: 0 });
     expect(await cached(arena.run, 'decisionLast', MODEL)).toMatchObject({
       success: false,
       action: 'hold',
       error: expect.stringContaining('500'),
     });
+    expect(endpoint.asked).toHaveLength(3);
+  });
+
+  it('from an endpoint that recovers is a decision of the same slot', async () => {
+    endpoint.reply = json(429, { error: { message: 'slow down' } });
+    await expect(cycle()).rejects.toMatchObject({ code: 'NOF0_LLM_UNAVAILABLE' });
+    endpoint.reply = answering(await long('SOL'));
+    expect(await cycle()).toMatchObject({ kind: 'done', note: { orders: 3 } });
+    expect(await recordOf()).toMatchObject({ llm_calls: 2, prompt_tokens: USAGE.prompt_tokens, cycle_number: 1 });
+    expect(await usage()).toMatchObject({ requests: 2, usedTokens: USAGE.total_tokens, reservedTokens: 0 });
+  });
+
+  it('waits as long as the endpoint says, and not at all when that is after the end of the slot', async () => {
+    const told = (seconds: string) => (response: ServerResponse) => {
+      response.writeHead(429, { 'content-type': 'application/json', 'retry-after': seconds });
+      response.end('{}');
+    };
+    endpoint.reply = told('7');
+    const error: unknown = await cycle().catch((thrown: unknown) => thrown);
+    expect((error as CodedError).details.retryAfterMs).toBeGreaterThan(7000);
+    expect((error as CodedError).details.retryAfterMs).toBeLessThanOrEqual(8000);
+    endpoint.reply = told('100');
+    expect(await cycle()).toMatchObject({ kind: 'done', note: { error: 'NOF0_LLM_UNAVAILABLE' } });
+    expect(endpoint.asked).toHaveLength(2);
+  });
+
+  it('from an endpoint that refuses the key is a hold at once', async () => {
+    endpoint.reply = json(401, { error: { message: 'who are you' } });
+    expect(await cycle()).toMatchObject({ kind: 'done', note: { error: 'NOF0_LLM_UNAVAILABLE' } });
     expect(endpoint.asked).toHaveLength(1);
   });
 
-  it('but garbage is a hold that is paid for', async () => {
+  it('that nobody knows the price of is paid with the whole reservation', async () => {
+    endpoint.reply = (response) => {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': '5000' });
+      response.write('{"id": ', () => response.destroy());
+    };
+    await expect(cycle()).rejects.toMatchObject({ code: 'NOF0_LLM_UNAVAILABLE' });
+    const { usedTokens, reservedTokens } = (await usage()) as { usedTokens: number; reservedTokens: number };
+    expect(usedTokens).toBeGreaterThan(500);
+    expect(reservedTokens).toBe(0);
+  });
+
+  it('but garbage, twice, is a hold that is paid for twice', async () => {
     endpoint.reply = completion('I would rather not say.');
     expect(await cycle()).toMatchObject({ kind: 'done', note: { error: 'NOF0_LLM_ANSWER_INVALID' } });
-    expect(await recordOf()).toMatchObject({ success: false, error_code: 'NOF0_LLM_ANSWER_INVALID', orders: null });
-    expect(await usage()).toMatchObject({
-      reservedTokens: 0,
-      usedTokens: USAGE.total_tokens,
-      costUsd: expect.closeTo(COST_USD, 12),
+    expect(await recordOf()).toMatchObject({
+      ...{ success: false, error_code: 'NOF0_LLM_ANSWER_INVALID', orders: null },
+      ...{ llm_calls: 2, prompt_tokens: 2 * USAGE.prompt_tokens, cost_usd: expect.closeTo(2 * COST_USD, 12) },
     });
+    expect(await usage()).toMatchObject({
+      ...{ requests: 2, reservedTokens: 0, usedTokens: 2 * USAGE.total_tokens },
+      costUsd: expect.closeTo(2 * COST_USD, 12),
+    });
+    expect(endpoint.asked).toHaveLength(2);
     expect(await filled()).toBe(0);
   });
 
+  it('but half an answer is sent back with its faults, and what comes then is acted upon', async () => {
+    const decision = await long('SOL');
+    const wrong = JSON.stringify({ decisions: [{ ...decision, position_size_usd: '1000' }] });
+    endpoint.reply = (response) => {
+      endpoint.reply = answering(decision);
+      completion(wrong)(response);
+    };
+    expect(await cycle()).toMatchObject({ kind: 'done', note: { orders: 3 } });
+    const [, second] = endpoint.asked;
+    expect(second?.messages.map(({ role }) => role)).toEqual(['system', 'user', 'assistant', 'user']);
+    expect(second?.messages[2]?.content).toBe(wrong);
+    expect(second?.messages[3]?.content).toContain('decisions.0.position_size_usd');
+    const said = await arena.db.query<{ role: string; tokens: number; metadata: Record<string, unknown> }>(
+      'SELECT role, tokens, metadata FROM conversation_messages ORDER BY id',
+    );
+    expect(said.map(({ role }) => role)).toEqual(['system', 'user', 'assistant', 'user', 'assistant']);
+    expect(said[2]?.metadata).toMatchObject({
+      error: 'NOF0_LLM_ANSWER_INVALID',
+      cost_usd: expect.closeTo(COST_USD, 12),
+    });
+    expect(said[4]).toMatchObject({
+      tokens: USAGE.completion_tokens,
+      metadata: { cost_usd: expect.closeTo(COST_USD, 12), latency_ms: expect.any(Number) },
+    });
+  });
+
+  it('is put right only if the budget allows it', async () => {
+    endpoint.reply = async (response) => {
+      await arena.db.query('UPDATE llm_usage SET used_tokens = 1000000');
+      completion('no')(response);
+    };
+    await arena.run.close();
+    await open({ dailyTokens: 1_000_000 });
+    expect(await cycle()).toMatchObject({ kind: 'done', note: { error: 'NOF0_LLM_BUDGET' } });
+    expect(endpoint.asked).toHaveLength(1);
+  });
+
   it('does not keep the next slot from being decided', async () => {
-    endpoint.reply = json(503, {});
+    endpoint.reply = json(401, {});
     await cycle();
     endpoint.reply = answering(await long('SOL'));
     await ingestPrices(arena.stories, T0 + MINUTE_MS, never);
@@ -314,11 +402,11 @@ describe('a budget', () => {
   });
 
   it('is used up by what was really used, and is there again on the next market day', async () => {
-    // One reservation fits (prompt and 500 tokens of answer), a second one beside what the first has used does not.
-    await open({ dailyTokens: 3000 });
+    // One reservation fits (a token a byte of the prompt, and 500 of the answer), a second one beside what was used does not.
+    await open({ dailyTokens: 12_000 });
     endpoint.reply = answering();
     expect(await cycle()).not.toMatchObject({ note: { error: 'NOF0_LLM_BUDGET' } });
-    await arena.db.query('UPDATE llm_usage SET used_tokens = 2900');
+    await arena.db.query('UPDATE llm_usage SET used_tokens = 11900');
     await ingestPrices(arena.stories, T0 + MINUTE_MS, never);
     expect(await cycle(arena.stories, T0 + MINUTE_MS)).toMatchObject({ note: { error: 'NOF0_LLM_BUDGET' } });
     const tomorrowMs = T0 + 12 * 60 * MINUTE_MS;

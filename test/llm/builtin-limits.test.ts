@@ -12,7 +12,8 @@ const NAMES = STRATEGY_NAMES;
 describe.each(NAMES)('%s', (name) => {
   it('is free, deterministic and named after itself', () => {
     const model = BUILTIN_STRATEGIES[name].create();
-    expect(model).toMatchObject({ kind: name, deterministic: true, maxCompletionTokens: 0 });
+    expect(model).toMatchObject({ kind: name, deterministic: true });
+    expect(model.bound(requestOf({ frame: frameOf([]) }))).toEqual({ tokens: 0, usd: 0 });
     expect(BUILTIN_STRATEGIES[name].description).toMatch(/.{20,}/);
   });
 

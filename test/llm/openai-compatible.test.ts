@@ -107,7 +107,7 @@ describe('openAiCompatibleModel', () => {
       response_format: { type: 'json_schema', json_schema: { strict: false } },
       messages: [{ role: 'system' }, { role: 'user' }],
     });
-    expect(model).toMatchObject({ kind: 'test-endpoint', deterministic: false, maxCompletionTokens: 800 });
+    expect(model).toMatchObject({ kind: 'test-endpoint', deterministic: false });
   });
 
   it.each([
@@ -121,18 +121,55 @@ describe('openAiCompatibleModel', () => {
     expect(reply.raw).toBe(content);
   });
 
-  it('asks without response_format when it is refused, and remembers that', async () => {
+  it('asks for any JSON when the schema is refused, in plain words when that is refused too, and remembers it', async () => {
     const formats: unknown[] = [];
     const url = await endpoint((body, response) => {
-      formats.push(body.response_format);
-      if (body.response_format === undefined) completion(response, JSON.stringify(GOOD));
+      const format = body.response_format as { type: string } | undefined;
+      formats.push(format?.type);
+      if (format === undefined) completion(response, JSON.stringify(GOOD));
       else json(response, 400, { error: { message: 'This response_format type is unavailable' } });
     });
     const model = modelAt(url);
     for (let i = 0; i < 2; i++) {
       expect((await model.decide(request(), new AbortController().signal)).answer).toEqual(GOOD);
     }
-    expect(formats.map((format) => format !== undefined)).toEqual([true, false, false]);
+    expect(formats).toEqual(['json_schema', 'json_object', undefined, undefined]);
+  });
+
+  it('limits the answer in the words that the endpoint knows', async () => {
+    const limits: unknown[] = [];
+    const url = await endpoint((body, response) => {
+      limits.push([body.max_tokens, body.max_completion_tokens, body.reasoning_effort]);
+      if (body.max_tokens === undefined) completion(response, JSON.stringify(GOOD));
+      else json(response, 400, { error: { message: "Use 'max_completion_tokens' instead." } });
+    });
+    const model = modelAt(url, { reasoningEffort: 'low' });
+    expect((await model.decide(request(), new AbortController().signal)).answer).toEqual(GOOD);
+    expect(limits).toEqual([
+      [800, undefined, 'low'],
+      [undefined, 800, 'low'],
+    ]);
+  });
+
+  it('gives up on an endpoint that refuses everything, after a few questions', async () => {
+    let questions = 0;
+    const url = await endpoint((_body, response) => {
+      questions++;
+      json(response, 400, { error: { message: 'response_format max_completion_tokens grammar' } });
+    });
+    expect(await failure(url)).toMatchObject({ code: 'NOF0_LLM_UNAVAILABLE', details: { retry: false, spent: false } });
+    expect(questions).toBeLessThanOrEqual(4);
+  });
+
+  it('never uses more than it said it could, if the endpoint keeps to its limit', () => {
+    const url = 'http://127.0.0.1:9/v1';
+    const { tokens, usd } = modelAt(url).bound(request());
+    const { system, user } = request().prompt;
+    const bytes = Buffer.byteLength(system) + Buffer.byteLength(user);
+    expect(tokens).toBeGreaterThan(bytes + 800);
+    expect(usd).toBeCloseTo((tokens - 800) * 0.000001 + 800 * 0.000002, 12);
+    const repair = { said: 'x'.repeat(1000), asked: '' };
+    expect(modelAt(url).bound({ ...request(), repair }).tokens).toBeGreaterThanOrEqual(tokens + 1000);
   });
 
   it('estimates the tokens of an endpoint that does not count them', async () => {
@@ -188,7 +225,7 @@ describe('openAiCompatibleModel', () => {
   it('measures a Retry-After date against the clock of the server', async () => {
     const headers = { date: 'Tue, 22 Jul 2025 00:00:00 GMT', 'retry-after': 'Tue, 22 Jul 2025 00:00:30 GMT' };
     const url = await endpoint((_body, response) => json(response, 503, { error: { message: 'busy' } }, headers));
-    expect((await failure(url)).details).toEqual({ statusCode: 503, retryAfterMs: 30_000 });
+    expect((await failure(url)).details).toMatchObject({ statusCode: 503, retryAfterMs: 30_000 });
   });
 
   it.each([500, 401])('calls HTTP %i unavailable, without the key in the message', async (status) => {
@@ -222,6 +259,88 @@ describe('openAiCompatibleModel', () => {
 
   it('calls a closed port unavailable', async () => {
     expect((await failure('http://127.0.0.1:9/v1')).code).toBe('NOF0_LLM_UNAVAILABLE');
+  });
+
+  it('does not follow a redirect: nobody else gets the key', async () => {
+    const asked: (string | undefined)[] = [];
+    const url = await endpoint((_body, response, { url: path, headers }) => {
+      asked.push(`${path} ${headers.authorization}`);
+      response.writeHead(307, { location: '/elsewhere' });
+      response.end();
+    });
+    const error = await failure(url);
+    expect(error).toMatchObject({ code: 'NOF0_LLM_UNAVAILABLE', details: { statusCode: 307, retry: false } });
+    expect(error.message).toContain('/elsewhere');
+    expect(asked).toEqual([`/v1/chat/completions Bearer ${KEY}`]);
+  });
+
+  it('stops reading an answer without end', async () => {
+    let sent = 0;
+    const url = await endpoint((_body, response) => {
+      const chunk = Buffer.alloc(64 * 1024, 0x20);
+      const more = () => {
+        for (let room = true; room && !response.destroyed; sent += chunk.length) room = response.write(chunk);
+      };
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.on('drain', more);
+      more();
+    });
+    const error = await failure(url);
+    expect(error).toMatchObject({ code: 'NOF0_LLM_ANSWER_INVALID', message: expect.stringContaining('bytes') });
+    expect(sent).toBeLessThan(64 * 1024 * 1024);
+  });
+
+  it('gives up on an endpoint that sends a byte now and then', async () => {
+    const url = await endpoint((_body, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      const drip = setInterval(() => (response.destroyed ? clearInterval(drip) : response.write(' ')), 10);
+    });
+    const error = await failure(url, { timeoutMs: 150 });
+    expect(error).toMatchObject({
+      code: 'NOF0_LLM_UNAVAILABLE',
+      details: { timeoutMs: 150, retry: true, spent: true },
+    });
+  });
+
+  it('calls bytes that are no UTF-8 invalid', async () => {
+    const url = await endpoint((_body, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(Buffer.from([0x7b, 0xff, 0xfe, 0x22, 0xc3, 0x28]));
+    });
+    expect(await failure(url)).toMatchObject({
+      code: 'NOF0_LLM_ANSWER_INVALID',
+      message: expect.stringContaining('UTF-8'),
+    });
+  });
+
+  it('reads an answer with a byte order mark, around the message and in it', async () => {
+    const content = `\uFEFF${JSON.stringify(GOOD)}`;
+    const url = await endpoint((_body, response) => {
+      const choice = { message: { role: 'assistant', content }, finish_reason: 'stop' };
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(`\uFEFF${JSON.stringify({ choices: [choice] })}`);
+    });
+    expect((await modelAt(url).decide(request(), new AbortController().signal)).answer).toEqual(GOOD);
+  });
+
+  it('keeps no key that the endpoint sends back', async () => {
+    const content = JSON.stringify({ ...GOOD, reasoning: `I was told Bearer ${KEY}` });
+    const url = await endpoint((_body, response) => completion(response, content));
+    const reply = await modelAt(url).decide(request(), new AbortController().signal);
+    expect(JSON.stringify(reply)).not.toContain(KEY);
+    expect(reply.answer.reasoning).toBe('I was told Bearer [key]');
+  });
+
+  it.each([
+    ['a negative number', { prompt_tokens: -1e9, completion_tokens: -5 }],
+    ['text', { prompt_tokens: '12', completion_tokens: {} }],
+    ['more than anybody can count', { prompt_tokens: 1e300, completion_tokens: 1e15 }],
+  ])('estimates the tokens of an endpoint that reports %s', async (_name, usage) => {
+    const url = await endpoint((_body, response) => completion(response, JSON.stringify(GOOD), { usage }));
+    const reply = await modelAt(url).decide(request(), new AbortController().signal);
+    expect(reply.promptTokens).toBeGreaterThan(100);
+    expect(reply.completionTokens).toBeGreaterThan(0);
+    expect(reply.completionTokens).toBeLessThan(1000);
   });
 
   it("says that it was aborted when the caller's signal fires", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readAnswer } from '../../src/llm/openai-compatible.ts';
 import { renderPrompt } from '../../src/llm/prompt.ts';
+import { readAnswer } from '../../src/llm/read-answer.ts';
 import { asset, frameOf, requestOf } from './fixtures.ts';
 
 const GOOD = {
@@ -19,8 +19,37 @@ describe('readAnswer', () => {
     expect(readAnswer(`well then: ${JSON.stringify(tricky)} end`)).toEqual({ answer: tricky });
   });
 
-  it('survives a wall of braces', () => {
-    expect(readAnswer('{'.repeat(20_000))).toHaveProperty('faults');
+  it.each([
+    ['braces', '{'.repeat(200_000)],
+    ['thoughts', '<think>'.repeat(35_000)],
+    ['objects', '{"decisions":1}'.repeat(15_000)],
+    ['quotes', '{"'.repeat(100_000)],
+    ['text', 'x'.repeat(10_000_000)],
+  ])('survives a wall of %s', (_name, wall) => {
+    const startedAt = performance.now();
+    expect(readAnswer(wall)).toHaveProperty('faults');
+    expect(performance.now() - startedAt).toBeLessThan(1000);
+  });
+
+  it('does not fall back to a draft when the last answer is at fault', () => {
+    const wrong = { ...GOOD, decisions: [{ ...GOOD.decisions[0], confidence: '0.6' }] };
+    expect(readAnswer(`${JSON.stringify(GOOD)} no, better: ${JSON.stringify(wrong)}`)).toEqual({
+      faults: [{ path: 'decisions.0.confidence', expected: expect.stringContaining('number') }],
+    });
+  });
+
+  it('takes nothing out of a text that was cut off, unless it is whole', () => {
+    expect(readAnswer(`${JSON.stringify(GOOD)} but then`, true)).toHaveProperty('faults');
+    expect(readAnswer(JSON.stringify(GOOD), true)).toEqual({ answer: GOOD });
+  });
+
+  it('names every fault of an answer', () => {
+    const { faults } = readAnswer('{"decisions":[{"symbol":"BTC"},{"action":"yolo"}]}') as unknown as {
+      faults: { path: string }[];
+    };
+    expect(faults.map(({ path }) => path)).toEqual(
+      expect.arrayContaining(['decisions.0.action', 'decisions.0.confidence', 'decisions.1.symbol']),
+    );
   });
 });
 

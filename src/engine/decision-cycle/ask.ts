@@ -1,6 +1,8 @@
 /** Asking a model, whichever it is. */
 
+import { canonicalJson } from '../../domain/canonical-json.ts';
 import type { Answer, DecisionContext, MarketFrame } from '../../domain/decision.ts';
+import { sha256 } from '../../domain/random.ts';
 import type { CodedError } from '../../errors.ts';
 import { renderPrompt } from '../../llm/prompt.ts';
 import type { CyclePatch, Message } from '../../store/decisions.ts';
@@ -32,6 +34,7 @@ export async function askBuiltin(
     patch: {
       frameSlotMs: frame.slotMs,
       context,
+      contextDigest: sha256(canonicalJson(context)),
       answer,
       cotTrace: answer.reasoning,
       promptTokens: 0,
@@ -43,21 +46,25 @@ export async function askBuiltin(
   };
 }
 
-/** The messages of a cycle: what was asked (a built-in strategy is asked without words) and what came back, if anything did. */
-export function conversation(
-  trader: Trader,
-  context: DecisionContext,
-  frame: MarketFrame,
-  raw: string | null,
-  tokens: { readonly prompt: number; readonly completion: number } = { prompt: 0, completion: 0 },
-): Message[] {
-  const said: Message[] = raw === null ? [] : [{ role: 'assistant', content: raw, tokens: tokens.completion }];
-  if (trader.model.deterministic) return said;
-  const prompt = renderPrompt(context, frame);
-  // An endpoint counts the prompt as one; it stands with the user's part.
+/** Longest text of an answer that is kept. */
+const MAX_KEPT = 50_000;
+
+/** What a model is told. */
+export function promptMessages(prompt: { readonly system: string; readonly user: string }): Message[] {
   return [
     { role: 'system', content: prompt.system, tokens: 0 },
-    { role: 'user', content: prompt.user, tokens: tokens.prompt },
-    ...said,
+    { role: 'user', content: prompt.user, tokens: 0 },
   ];
+}
+
+/** What it said, as it came; only the beginning of what no answer needs. */
+export function assistantMessage(raw: string, metadata?: Readonly<Record<string, unknown>>): Message {
+  const content = raw.length > MAX_KEPT ? `${raw.slice(0, MAX_KEPT)}…` : raw;
+  return { role: 'assistant', content, tokens: 0, ...(metadata === undefined ? {} : { metadata }) };
+}
+
+/** The messages of a cycle whose process died after the answer: a built-in strategy is asked without words. */
+export function conversation(trader: Trader, context: DecisionContext, frame: MarketFrame, raw: string): Message[] {
+  const said = assistantMessage(raw);
+  return trader.model.deterministic ? [said] : [...promptMessages(renderPrompt(context, frame)), said];
 }

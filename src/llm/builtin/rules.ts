@@ -56,8 +56,7 @@ export function ruleModel(rules: Rules): DecisionModel {
   return {
     kind: rules.kind,
     deterministic: true,
-    maxCompletionTokens: 0,
-    pricePerToken: { promptUsd: 0, completionUsd: 0 },
+    bound: () => ({ tokens: 0, usd: 0 }),
     decide(request: DecisionRequest): Promise<ModelReply> {
       const answer = decide(rules, request);
       return Promise.resolve({
