@@ -16,7 +16,7 @@ import { openBench } from './stage.ts';
 import { sevenStatements } from './work.ts';
 
 /** Jobs of one worker process at a time, on both sides. */
-const CONCURRENCY = 50;
+const CONCURRENCY = 100;
 const CHUNK = 500;
 const SLOT_MS = Date.UTC(2026, 0, 1);
 const MODELS = 50;
@@ -57,7 +57,7 @@ function completed(worker: Worker, jobs: number): Promise<void> {
   });
 }
 
-/** The library alone: a worker and a function, finished jobs removed. */
+/** The library alone: a worker and a function. Its queue remembers as many finished jobs as the platform's: that is no part of the pipeline. */
 async function loadBare({ db, queueRedisUrl }: Resources, { jobs, commits }: Round): Promise<Loaded> {
   const prefix = 'bare';
   const name = decisionCycle.name;
@@ -67,7 +67,11 @@ async function loadBare({ db, queueRedisUrl }: Resources, { jobs, commits }: Rou
       chunk.map((data) => ({
         name,
         data,
-        opts: { jobId: decisionCycle.identity(data), removeOnComplete: true, removeOnFail: true },
+        opts: {
+          jobId: decisionCycle.identity(data),
+          removeOnComplete: { count: decisionCycle.keep.completed },
+          removeOnFail: { count: decisionCycle.keep.failed },
+        },
       })),
     );
   }

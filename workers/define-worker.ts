@@ -9,7 +9,8 @@ import { endConnection, workerConnection } from '../src/redis/connections.ts';
 import type { Resources } from '../src/resources.ts';
 import { pass } from '../src/telemetry/boundaries.ts';
 import { buryPoison } from './dead-letters.ts';
-import { type Handler, Pipeline, STOP } from './pipeline.ts';
+import { type Handler, Pipeline } from './pipeline.ts';
+import { RunningJobs, STOP } from './running-jobs.ts';
 
 export type { Handler, JobRun } from './pipeline.ts';
 
@@ -40,10 +41,10 @@ export function startWorker<Name extends JobName>(
 ): RunningWorker {
   const pipeline = new Pipeline(resources, contract, handler as unknown as Handler<JobName>);
   const connection = workerConnection(resources.queueRedisUrl);
-  // Three declared parameters: with fewer BullMQ passes no abort signal.
+  const running = new RunningJobs();
   const bull = new Worker(
     name,
-    (job, token, signal) => pipeline.run(job, token ?? '', signal ?? new AbortController().signal),
+    (job, token) => running.track(job.id ?? '', (stop) => pipeline.run(job, token ?? '', stop)),
     {
       connection,
       prefix: resources.keys.queuePrefix,
@@ -57,14 +58,14 @@ export function startWorker<Name extends JobName>(
     },
   );
   listen(resources, name, bull);
-  const stopWatching = watchLocks(bull);
+  const stopWatching = running.watchLocks(bull, LOCK_MS, WATCHDOG_MS);
   return {
     name,
     bull,
-    cancel: (jobId) => bull.cancelJob(jobId, STOP.cancelled),
+    cancel: (jobId) => running.stop(jobId, STOP.cancelled),
     async close(deadlineMs) {
       // BullMQ's close has no deadline of its own.
-      const overdue = setTimeout(() => bull.cancelAllJobs(STOP.shutdown), deadlineMs);
+      const overdue = setTimeout(() => running.stopAll(STOP.shutdown), deadlineMs);
       await bull.close();
       endConnection(connection);
       clearTimeout(overdue);
@@ -98,30 +99,4 @@ function listen(resources: Resources, name: JobName, bull: Worker): void {
       logger.warn({ job: name, jobId: job.id, error: messageOf(cause) }, 'a poisonous job could not be buried yet'),
     );
   });
-}
-
-/**
- * Aborts jobs whose lock is lost: by the event, when Redis says so; by a watchdog, when renewals no longer reach Redis at all or this
- * process stood still. Their handlers write nothing more, another worker has the job.
- */
-function watchLocks(bull: Worker): () => void {
-  const renewedAt = new Map<string, number>();
-  bull.on('active', (job) => renewedAt.set(job.id ?? '', performance.now()));
-  bull.on('locksRenewed', ({ jobIds }) => {
-    for (const id of jobIds) if (renewedAt.has(id)) renewedAt.set(id, performance.now());
-  });
-  bull.on('lockRenewalFailed', (jobIds) => {
-    for (const id of jobIds) bull.cancelJob(id, STOP.lockLost);
-  });
-  bull.on('completed', (job) => renewedAt.delete(job.id ?? ''));
-  bull.on('failed', (job) => renewedAt.delete(job?.id ?? ''));
-  const timer = setInterval(() => {
-    for (const [id, at] of renewedAt) {
-      if (performance.now() - at <= LOCK_MS) continue;
-      // Not known to the worker any more: it was delayed or given back.
-      bull.cancelJob(id, STOP.lockLost);
-      renewedAt.delete(id);
-    }
-  }, WATCHDOG_MS);
-  return () => clearInterval(timer);
 }

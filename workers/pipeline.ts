@@ -19,14 +19,11 @@ import { CancelMarks } from './cancel-marks.ts';
 import { buryFailed } from './dead-letters.ts';
 import { identityOf } from './job-promise.ts';
 import { reportRun } from './report.ts';
-import { withinLimits } from './time-limit.ts';
+import { STOP, type Stop, type StopReason } from './running-jobs.ts';
 
 /** What a handler gets beside its payload. */
 export type JobRun = { readonly signal: AbortSignal; readonly logger: Logger; readonly attempt: number };
 export type Handler<Name extends JobName> = (payload: PayloadOf<Name>, run: JobRun) => Promise<Outcome>;
-
-/** Why a running job is told to stop: the reason of its abort signal. */
-export const STOP = { lockLost: 'lock lost', shutdown: 'shutdown', cancelled: 'cancelled' } as const;
 
 const TOO_NEW_SNOOZE_MS = 30_000;
 const EXCLUSIVE_SNOOZE_MS = 100;
@@ -52,7 +49,7 @@ export class Pipeline {
     );
   }
 
-  async run(job: Job, token: string, stop: AbortSignal): Promise<Outcome> {
+  async run(job: Job, token: string, stop: Stop): Promise<Outcome> {
     pass(`take ${this.#contract.name}`, 'after');
     const startedAt = new Date();
     const attempt = job.attemptsMade + 1;
@@ -70,7 +67,7 @@ export class Pipeline {
         : await this.#exclusively(payload, { stop, attempt, startedAt });
       if (outcome.kind !== 'snoozed') await this.#acknowledged.add([promise]);
     } catch (error) {
-      outcome = afterFailure(error, stop);
+      outcome = afterFailure(error, this.#contract, stop.reason);
     }
     reportRun(this.#resources, this.#contract, job, { payload, attempt, startedAt, outcome });
     if (!(outcome instanceof CodedError)) {
@@ -110,15 +107,17 @@ export class Pipeline {
   }
 
   /** Runs the attempt; where runs with the same key may not overlap, under a lock that is prolonged until it is over. */
-  async #exclusively(payload: { v: number }, given: Given): Promise<Outcome> {
+  #exclusively(payload: { v: number }, given: Given): Promise<Outcome> {
     const key = this.#contract.exclusive?.(payload);
-    if (key === undefined) return this.#attempt(payload, given);
-    const lost = new AbortController();
+    return key === undefined ? this.#attempt(payload, given) : this.#locked(key, payload, given);
+  }
+
+  async #locked(key: string, payload: { v: number }, given: Given): Promise<Outcome> {
     const { queueRedis, keys, metrics } = this.#resources;
-    const lock = jobLock(queueRedis, keys.jobLock(key), EXCLUSIVE_LOCK_MS, () => lost.abort(STOP.lockLost));
+    const lock = jobLock(queueRedis, keys.jobLock(key), EXCLUSIVE_LOCK_MS, () => given.stop.say(STOP.lockLost));
     if (!(await lock.tryAcquire())) return snoozed(EXCLUSIVE_SNOOZE_MS, `another run of ${key}`);
     try {
-      return await this.#attempt(payload, { ...given, stop: AbortSignal.any([given.stop, lost.signal]) });
+      return await this.#attempt(payload, given);
     } finally {
       await lock.release().catch(() => metrics.swallowed.inc({ reason: 'lock_release' }));
     }
@@ -126,33 +125,38 @@ export class Pipeline {
 
   async #attempt(payload: { v: number }, { stop, attempt, startedAt }: Given): Promise<Outcome> {
     const { metrics, logger } = this.#resources;
-    const contract = this.#contract;
-    const slotMs = contract.slotOf(payload);
-    if (slotMs !== null)
-      metrics.slotLag.observe({ job: contract.name }, Math.max(0, startedAt.getTime() - slotMs) / 1000);
-    const limits = {
-      stop,
-      timeoutMs: contract.timeoutMs,
-      reason: () =>
-        stop.aborted
-          ? new CodedError('NOF0_JOB_ABORTED', `${contract.name} was aborted: ${String(stop.reason)}`)
-          : new CodedError('NOF0_JOB_TIMEOUT', `${contract.name} took longer than ${contract.timeoutMs} ms`),
+    const { name, slotOf, timeoutMs } = this.#contract;
+    const slotMs = slotOf(payload);
+    if (slotMs !== null) metrics.slotLag.observe({ job: name }, Math.max(0, startedAt.getTime() - slotMs) / 1000);
+    const run: JobRun = {
+      get signal() {
+        return stop.signal;
+      },
+      logger,
+      attempt,
     };
-    return withinLimits(limits, (signal) =>
-      withinWork({ job: contract.name, signal }, () => this.#handler(payload, { signal, logger, attempt })),
-    );
+    const timer = setTimeout(() => stop.say(STOP.timeout), timeoutMs);
+    try {
+      return await stop.orStopped(() => withinWork({ job: name, stop }, () => this.#handler(payload, run)));
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }
 
-type Given = { readonly stop: AbortSignal; readonly attempt: number; readonly startedAt: Date };
+type Given = { readonly stop: Stop; readonly attempt: number; readonly startedAt: Date };
 
 /** What an error makes of the run: a snooze where waiting is the answer and no attempt shall be spent, else a coded error. */
-function afterFailure(error: unknown, stop: AbortSignal): Outcome | CodedError {
-  if (stop.aborted) {
-    if (stop.reason === STOP.cancelled)
+function afterFailure(error: unknown, contract: JobContract, stopped: StopReason | null): Outcome | CodedError {
+  if (stopped !== null) {
+    if (stopped === STOP.cancelled)
       return new CodedError('NOF0_JOB_CANCELLED', 'the job was cancelled while it ran', { cause: error });
-    if (stop.reason === STOP.lockLost)
+    if (stopped === STOP.lockLost)
       return new CodedError('NOF0_JOB_LOCK_LOST', 'the lock of this job was lost', { cause: error });
+    if (stopped === STOP.timeout)
+      return new CodedError('NOF0_JOB_TIMEOUT', `${contract.name} took longer than ${contract.timeoutMs} ms`, {
+        cause: error,
+      });
     return snoozed(0, 'given back at shutdown');
   }
   const coded = toCoded(error);

@@ -1,11 +1,15 @@
 /**
- * The piece of work that the running code belongs to, however deep. Its abort signal reaches the database layer by itself, so that work
+ * The piece of work that the running code belongs to, however deep. The word to stop reaches the database layer by itself, so that work
  * that was aborted writes nothing more even where a story forgets to ask.
  */
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-export type Work = { readonly job: string; readonly signal: AbortSignal };
+export type Work = {
+  readonly job: string;
+  /** Why the work must stop; null while it may go on. */
+  readonly stop: { readonly reason: string | null };
+};
 
 const storage = new AsyncLocalStorage<Work | null>();
 
@@ -19,9 +23,10 @@ export function outsideWork<T>(run: () => Promise<T>): Promise<T> {
   return storage.run(null, run);
 }
 
-/** Throws the abort's reason when the current work has been aborted. */
+/** Throws the reason when the current work has been told to stop. */
 export function assertNotAborted(): void {
-  storage.getStore()?.signal.throwIfAborted();
+  const reason = storage.getStore()?.stop.reason ?? null;
+  if (reason !== null) throw reason;
 }
 
 /** Name of the job that the running code belongs to. */
@@ -29,10 +34,10 @@ export function currentWork(): string | undefined {
   return storage.getStore()?.job;
 }
 
-const NEVER = new AbortController().signal;
+const NEVER = { reason: null };
 
 /** Runs `run` as the same job, but to its end: what follows from a commit that was made is no longer the job's to abort. */
 export function beyondAbort<T>(run: () => Promise<T>): Promise<T> {
   const job = currentWork();
-  return job === undefined ? run() : storage.run({ job, signal: NEVER }, run);
+  return job === undefined ? run() : storage.run({ job, stop: NEVER }, run);
 }
