@@ -94,7 +94,73 @@ export const ERROR_CATALOGUE = {
     retryable: true,
     status: 503,
   },
+  NOF0_RATE_LIMITED: {
+    meaning: 'A provider refused because too much was asked of it in too short a time.',
+    retryable: true,
+    status: 429,
+  },
   NOF0_EXCHANGE_REJECTED: { meaning: 'The exchange refused the request.', retryable: false, status: 422 },
+  NOF0_EXCHANGE_ACCOUNT: {
+    meaning: 'The exchange does not know the account or its agent, or the account was never funded.',
+    retryable: false,
+    status: 422,
+  },
+  NOF0_EXCHANGE_SIGNATURE: {
+    meaning: 'The exchange could not tell from the signature who sent the request.',
+    retryable: false,
+    status: 422,
+  },
+  NOF0_EXCHANGE_NONCE: {
+    meaning: 'The number of the request was used before or lies outside of the window that the exchange accepts.',
+    retryable: false,
+    status: 422,
+  },
+  NOF0_EXCHANGE_EXPIRED: {
+    meaning: 'The request reached the exchange after the moment until which it was meant.',
+    retryable: false,
+    status: 422,
+  },
+  NOF0_EXCHANGE_LEVERAGE: {
+    meaning: 'The exchange refused the leverage or the margin mode.',
+    retryable: false,
+    status: 422,
+  },
+  NOF0_ORDER_INVALID: {
+    meaning: 'Price, size or trigger of an order do not fit the instrument.',
+    retryable: false,
+    status: 422,
+  },
+  NOF0_ORDER_MIN_NOTIONAL: {
+    meaning: 'An order is worth less than the exchange takes.',
+    retryable: false,
+    status: 422,
+  },
+  NOF0_ORDER_MARGIN: { meaning: 'The account has not enough margin for an order.', retryable: false, status: 422 },
+  NOF0_ORDER_REDUCE_ONLY: {
+    meaning: 'A reduce-only order would have increased the position.',
+    retryable: false,
+    status: 422,
+  },
+  NOF0_ORDER_NOT_MATCHED: {
+    meaning: 'Nobody took the other side of an order at a price that it accepts.',
+    retryable: false,
+    status: 422,
+  },
+  NOF0_ORDER_POST_ONLY: {
+    meaning: 'An order that may only add liquidity would have taken some.',
+    retryable: false,
+    status: 422,
+  },
+  NOF0_ORDER_LIMIT: {
+    meaning: 'An order is too large, or too far from the oracle, for what the exchange allows at the moment.',
+    retryable: false,
+    status: 422,
+  },
+  NOF0_ORDER_GONE: {
+    meaning: 'The order that was to be changed was never placed, or is canceled or filled.',
+    retryable: false,
+    status: 404,
+  },
   NOF0_EXCHANGE_DATA: {
     meaning: 'An answer of the exchange has an unexpected shape.',
     retryable: false,

@@ -20,8 +20,10 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   // The queue producer belongs to `redis` and adds what the contracts say.
   redis: ['domain', 'jobs'],
   projections: ['store', 'redis', 'domain'],
-  market: ['domain'],
-  exchange: ['domain', 'store'],
+  // What market and exchange of one provider share: its addresses, its client, the shape of its bodies.
+  hyperliquid: ['domain'],
+  market: ['domain', 'hyperliquid'],
+  exchange: ['domain', 'store', 'hyperliquid'],
   llm: ['domain'],
   engine: ['domain', 'store', 'jobs', 'market', 'exchange', 'llm'],
   http: ['domain', 'engine', 'projections', 'jobs', 'resources'],

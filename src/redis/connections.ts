@@ -18,6 +18,7 @@ const SCRIPTS = {
   writePrices: script('price-1.lua'),
   writePrice: script('price-set-1.lua'),
   publishTrade: script('publish-trade-2.lua'),
+  takeWeight: script('take-weight-1.lua'),
 };
 
 const CONNECT_TIMEOUT_MS = 3000;
@@ -34,6 +35,7 @@ export interface ScriptedRedis extends Redis {
   writePrices(key: string, ...args: (string | number)[]): Promise<number>;
   writePrice(key: string, ...args: (string | number)[]): Promise<number>;
   publishTrade(guard: string, stream: string, ...args: (string | number)[]): Promise<number>;
+  takeWeight(key: string, ...args: (string | number)[]): Promise<number>;
 }
 
 /**

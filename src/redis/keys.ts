@@ -89,6 +89,16 @@ export class KeyRegistry {
     return `${this.prefix}:lock:job:${encodeId(key)}`;
   }
 
+  /** Queue role: weight taken from a provider's budget in the last minute. */
+  rateLimit(provider: string): string {
+    return `${this.prefix}:limit:${encodeId(provider)}`;
+  }
+
+  /** Queue role: who holds the WebSocket of a provider. */
+  feedLock(provider: string): string {
+    return `${this.prefix}:lock:feed:${encodeId(provider)}`;
+  }
+
   /** Queue role: pub/sub channel of control words. */
   controlChannel(): string {
     return `${this.prefix}:control`;

@@ -134,6 +134,36 @@ export function createMetrics(withProcessMetrics = true) {
       labelNames: ['job'],
       registers,
     }),
+    providerRequests: new Counter({
+      name: 'nof0_provider_requests_total',
+      help: 'Requests to a market or exchange provider, by kind and outcome',
+      labelNames: ['provider', 'request', 'outcome'],
+      registers,
+    }),
+    providerRefused: new Counter({
+      name: 'nof0_provider_refused_total',
+      help: 'Answers and frames of a provider that were refused because of their shape',
+      labelNames: ['provider', 'what'],
+      registers,
+    }),
+    providerSkew: new Gauge({
+      name: 'nof0_provider_clock_skew_seconds',
+      help: "A provider's clock less ours",
+      labelNames: ['provider'],
+      registers,
+    }),
+    feedFrames: new Counter({
+      name: 'nof0_feed_frames_total',
+      help: 'Frames of a WebSocket feed, by channel',
+      labelNames: ['provider', 'channel'],
+      registers,
+    }),
+    feedReconnects: new Counter({
+      name: 'nof0_feed_reconnects_total',
+      help: 'Times that a WebSocket feed lost its connection, by reason',
+      labelNames: ['provider', 'reason'],
+      registers,
+    }),
     swallowed: new Counter({
       name: 'nof0_swallowed_errors_total',
       help: 'Errors that are counted instead of thrown, by reason',

@@ -2,10 +2,9 @@
 
 import { z } from 'zod';
 import { sha256 } from '../../domain/random.ts';
+import { PROVIDER } from '../../hyperliquid/provider.ts';
+import { address, coin, decimal, isPerpetual, parseBody, unixMs, wireId } from '../../hyperliquid/wire.ts';
 import type { ExchangeFill } from '../exchange.ts';
-import { address, coin, decimal, isPerpetual, parseBody, unixMs, wireId } from './wire.ts';
-
-export const PROVIDER = 'hyperliquid';
 
 const positive = decimal.refine((value) => value > 0, 'a number above 0 as decimal text');
 

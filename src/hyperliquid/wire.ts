@@ -1,7 +1,7 @@
 /** What every body of Hyperliquid is made of. Numbers travel as decimal text; unknown fields are ignored, known ones are checked. */
 
 import { z } from 'zod';
-import { CodedError, type ErrorCode } from '../../errors.ts';
+import { CodedError, type ErrorCode } from '../errors.ts';
 
 /** A number as decimal text: `"-3695042.8999999999"`. */
 export const decimal = z
