@@ -137,6 +137,32 @@ describe('a poll', () => {
   });
 });
 
+describe('the order book', () => {
+  it('is both sides, best price first, and null where nobody lists the name', async () => {
+    const level = (px: string, sz: string) => ({ px, sz, n: 1 });
+    const levels = [[level('99.5', '2.0'), level('99.0', '1.0')], [level('100.5', '3.0')]];
+    standIn.answer('l2Book', ({ coin }) => (coin === 'BTC' ? { coin, time: T0, levels } : null));
+    expect(await market().book('BTC')).toEqual({
+      tsMs: T0,
+      bids: [
+        { price: 99.5, size: 2 },
+        { price: 99, size: 1 },
+      ],
+      asks: [{ price: 100.5, size: 3 }],
+    });
+    expect(await market().book('NOPE')).toBeNull();
+  });
+
+  it("says how the provider's clock stands, unless it is a dead one's", async () => {
+    standIn.answer('l2Book', ({ coin }) => ({ coin, time: Date.now() + 3000, levels: [[], []] }));
+    await market().book('BTC');
+    expect(client.client.skewMs).toBeGreaterThan(2500);
+    standIn.answer('l2Book', ({ coin }) => ({ coin, time: T0, levels: [[], []] }));
+    await market().book('BTC');
+    expect(client.client.skewMs).toBeGreaterThan(2500);
+  });
+});
+
 describe('funding prints', () => {
   it('are brought once each by stretches that follow each other, though they are stamped after the hour and answered later', async () => {
     const prints = [{ coin: 'BTC', fundingRate: '0.0001', premium: '0', time: T0 + HOUR + 46 }];

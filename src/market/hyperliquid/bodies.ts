@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import type { Asset, AssetContext, Candle, Funding } from '../../domain/market.ts';
+import type { BookLevel, OrderBook } from '../../domain/order-book.ts';
 import { coin, decimal, unixMs } from '../../hyperliquid/wire.ts';
 
 /** Prices have at most this many decimals, less those of the size. */
@@ -95,15 +96,12 @@ export function toFunding(row: z.infer<typeof fundingRow>): Funding {
 const level = z.object({ px: price, sz: decimal, n: z.int().nonnegative() });
 export const bookBody = z.object({ coin, time: unixMs.optional(), levels: z.tuple([z.array(level), z.array(level)]) });
 
-/** An order book, best prices first. Sizes are base units. `tsMs` null in answers of old. */
-export type OrderBook = {
-  readonly symbol: string;
-  readonly tsMs: number | null;
-  readonly bids: readonly { readonly price: number; readonly size: number }[];
-  readonly asks: readonly { readonly price: number; readonly size: number }[];
-};
+/** `nowMs`: for answers of old, which carry no time. */
+export function toBook(body: z.infer<typeof bookBody>, nowMs: number): OrderBook {
+  const [bids, asks] = body.levels;
+  return { tsMs: body.time ?? nowMs, bids: bids.map(toLevel), asks: asks.map(toLevel) };
+}
 
-export function toBook(body: z.infer<typeof bookBody>): OrderBook {
-  const [bids, asks] = body.levels.map((side) => side.map(({ px, sz }) => ({ price: px, size: sz })));
-  return { symbol: body.coin, tsMs: body.time ?? null, bids: bids ?? [], asks: asks ?? [] };
+function toLevel({ px, sz }: z.infer<typeof level>): BookLevel {
+  return { price: px, size: sz };
 }

@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Asset, AssetContext, Candle, Funding, MarketBatch, Tick } from '../../domain/market.ts';
 import { CANDLE_INTERVAL_MS, candlePath } from '../../domain/market.ts';
+import type { OrderBook } from '../../domain/order-book.ts';
 import { slotAt } from '../../domain/time.ts';
 import { CodedError } from '../../errors.ts';
 import type { HyperliquidClient } from '../../hyperliquid/client.ts';
@@ -70,13 +71,13 @@ export class HyperliquidMarket implements MarketData {
     return { ticks: ticks.sort((a, b) => a.tsMs - b.tsMs), candles, contexts, fundings, watermarkMs: toMs };
   }
 
-  /** The order book of a symbol, whole; its time also says how the provider's clock stands. */
-  async book(symbol: string, signal?: AbortSignal): Promise<bodies.OrderBook> {
+  /** The order book of a symbol, whole; null for one that nobody lists. Its time also says how the provider's clock stands. */
+  async book(symbol: string, signal?: AbortSignal): Promise<OrderBook | null> {
     const askedMs = Date.now();
     const request = { type: 'l2Book', coin: symbol };
-    const book = bodies.toBook(await this.#client.info(request, bodies.bookBody, 'market', signal));
-    if (book.tsMs !== null) this.#client.measureSkew(book.tsMs, askedMs);
-    return book;
+    const body = await this.#client.info(request, bodies.bookBody.nullable(), 'market', signal);
+    if (body?.time !== undefined) this.#client.measureSkew(body.time, askedMs);
+    return body === null ? null : bodies.toBook(body, askedMs + this.#client.skewMs);
   }
 
   /** Mid prices of everything that has a book, spot pairs too. */
