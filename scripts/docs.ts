@@ -141,7 +141,7 @@ function allowed(schema: JsonSchema): string {
     limits.push(`at most ${schema.maximum}`);
   if (schema.pattern !== undefined) limits.push(code(schema.pattern));
   else if (schema.maxLength !== undefined) limits.push(`at most ${schema.maxLength} characters`);
-  const type = schema.format === 'uri' ? 'address' : (schema.type ?? 'any');
+  const type = schema.format === 'uri' ? 'address' : schema.items ? 'list' : (schema.type ?? 'any');
   return limits.length === 0 ? type : `${type}, ${limits.join(', ')}`;
 }
 
@@ -187,10 +187,42 @@ const ARENA_FIELDS: Readonly<Record<string, FieldDoc>> = {
   'guardrails.minConfidence': { meaning: 'Entries below it are rejected.' },
   'guardrails.maxPositions': { meaning: 'Most open positions of a model.' },
   'guardrails.maxMarginUsage': { meaning: 'Share of the equity that may be bound as margin after an entry.' },
-  'guardrails.maxLeverage': { meaning: "Highest leverage of an entry; the symbol's own maximum holds too." },
-  'guardrails.maxPositionToEquity': { meaning: 'Largest entry, notional, as a multiple of the equity.' },
+  'guardrails.majors': { meaning: 'Symbols with the limits of majors; all others have those of `…Others`.' },
+  'guardrails.maxLeverage': { meaning: "Highest leverage of a major; the symbol's own maximum holds too." },
+  'guardrails.maxLeverageOthers': { meaning: 'Highest leverage of any other symbol.' },
+  'guardrails.maxLeverageOf': {
+    meaning: "Highest leverage of single symbols, instead of their class's: `{ SOL: 2 }`.",
+  },
   'guardrails.minPositionUsd': { meaning: 'Smallest entry, notional USD. The paper exchange refuses less than 10.' },
+  'guardrails.maxPositionUsd': { meaning: 'Largest position, notional USD.' },
+  'guardrails.minPositionToEquity': { meaning: 'Smallest position, notional, as a multiple of the equity.' },
+  'guardrails.maxPositionToEquity': { meaning: 'Largest position in a major, notional, as a multiple of the equity.' },
+  'guardrails.maxPositionToEquityOthers': { meaning: 'The same of any other symbol.' },
+  'guardrails.minVolume24hUsd': { meaning: 'Volume of 24 hours, USD, below which a symbol is not entered.' },
+  'guardrails.minOpenInterestUsd': { meaning: 'Open interest, USD, below which it is not, where the market knows it.' },
   'guardrails.minStopDistance': { meaning: 'A stop nearer than this fraction of the price is rejected.' },
+  'guardrails.maxStopDistance': { meaning: 'A stop farther than this fraction of the price is rejected.' },
+  'guardrails.minRewardRisk': { meaning: 'Least distance of the target as a multiple of the distance of the stop.' },
+  'guardrails.maxRiskPerTrade': { meaning: 'Share of the equity that an entry may lose at its stop.' },
+  'guardrails.cooldown': { meaning: 'How long a symbol rests after a position in it was closed.', min: '0s' },
+  'guardrails.allowAdd': { meaning: 'Whether an open position may be added to.' },
+  'guardrails.allowHedge': {
+    meaning:
+      'Whether an entry may be against an open position. Accounts net: it reduces, closes or flips the position.',
+  },
+  'guardrails.maxPriceAge': { meaning: 'Age of a price at its slot above which its symbol is not entered.', min: '1s' },
+  'guardrails.maxDailyLoss': {
+    meaning:
+      'Loss since the UTC day began, share of the equity then, from which on nothing is entered until the day ends.',
+  },
+  'guardrails.minSharpe': {
+    meaning: 'Annualised Sharpe ratio of hourly returns below which nothing is entered for `sharpePause`.',
+  },
+  'guardrails.sharpeAfter': { meaning: 'Age of an account before which its Sharpe ratio is not judged.', min: '0s' },
+  'guardrails.sharpePause': {
+    meaning: 'How long a low Sharpe ratio pauses entries; as long again passes before it is judged anew.',
+    min: '1s',
+  },
   'models[].id': { meaning: 'Id of the model, unique in the file.' },
   'models[].name': { meaning: 'Display name; the id if absent.' },
   'models[].strategy': { meaning: 'A built-in strategy. Exactly one of `strategy` and `endpoint`.' },
@@ -261,7 +293,8 @@ type Leaf = { readonly path: string; readonly schema: JsonSchema; readonly requi
 
 /** A field counts as required when it is so in every object on the way to it. */
 function leavesOf(schema: JsonSchema, at: string, required: boolean): Leaf[] {
-  if (schema.items) return leavesOf(schema.items, `${at}[]`, required);
+  // A list of plain values is one field.
+  if (schema.items?.properties) return leavesOf(schema.items, `${at}[]`, required);
   if (!schema.properties) return [{ path: at, schema, required }];
   return Object.entries(schema.properties).flatMap(([name, inner]) =>
     leavesOf(
@@ -280,6 +313,7 @@ function valueAt(root: unknown, field: string): unknown {
 }
 
 function shown(value: unknown, doc: FieldDoc): string {
+  if (typeof value === 'object') return JSON.stringify(value);
   return doc.min === undefined ? String(value) : durationText(Number(value));
 }
 
@@ -306,6 +340,7 @@ function arenaWith(field: string, value: string): object {
     schedules: { price: '1s', decision: '3m', snapshot: '5m', analytics: '1h' },
     paces: { synthetic: {}, replay: {} },
     retention: {},
+    guardrails: {},
     models: [structuredClone(field.includes('endpoint') ? ENDPOINT_MODEL : PLAIN_MODEL)],
   };
   const names = field.replaceAll('[]', '.0').split('.');

@@ -25,6 +25,7 @@ const cron = z.string().refine(isCron, 'a cron expression such as "*/5 * * * *"'
 
 const fraction = z.number().min(0).max(1);
 const positiveUsd = z.number().positive();
+const leverage = z.number().min(1).max(100);
 
 const scheduleFields = {
   /** How often prices are fetched. */
@@ -40,20 +41,48 @@ const scheduleFields = {
 };
 const schedules = z.strictObject(scheduleFields);
 
-/** Limits that no decision may pass. */
+/** Limits that no decision may pass. What they are judged by stands in `domain/guardrail-rules`. */
 const guardrails = z.strictObject({
-  /** Decisions below it are rejected. */
+  /** Entries below it are rejected. */
   minConfidence: fraction.default(0.5),
   maxPositions: z.int().positive().default(4),
   /** Share of the equity that may be bound as margin. */
   maxMarginUsage: fraction.default(0.8),
-  maxLeverage: z.number().min(1).max(100).default(5),
-  /** Largest entry, notional, as a multiple of the equity. */
-  maxPositionToEquity: z.number().positive().default(1.5),
+  /** Symbols with the limits of majors; all others have those of `…Others`. */
+  majors: z.array(z.string().min(1)).default(['BTC', 'ETH']),
+  maxLeverage: leverage.default(5),
+  maxLeverageOthers: leverage.default(3),
+  /** Caps of single symbols, instead of their class's. */
+  maxLeverageOf: z.record(z.string(), leverage).default({}),
   /** Smallest entry, notional USD. Exchanges refuse less than 10. */
   minPositionUsd: positiveUsd.default(20),
-  /** A stop nearer than this fraction of the price is noise and rejected. */
+  maxPositionUsd: positiveUsd.default(1_000_000),
+  /** The value of a position as a multiple of the equity: from, and up to. */
+  minPositionToEquity: z.number().nonnegative().default(0.001),
+  maxPositionToEquity: z.number().positive().default(1.5),
+  maxPositionToEquityOthers: z.number().positive().default(1),
+  /** How much must be traded. Open interest counts where the market knows it. */
+  minVolume24hUsd: z.number().nonnegative().default(1_000_000),
+  minOpenInterestUsd: z.number().nonnegative().default(5_000_000),
+  /** A stop nearer than this fraction of the price is noise, one farther is none. */
   minStopDistance: fraction.default(0.0005),
+  maxStopDistance: fraction.default(0.35),
+  /** Distance of the target over the distance of the stop. */
+  minRewardRisk: z.number().nonnegative().default(0.8),
+  /** Share of the equity that the stop may cost. */
+  maxRiskPerTrade: fraction.default(0.1),
+  /** How long a symbol rests after a position in it was closed. */
+  cooldown: duration(0).default(300_000),
+  allowAdd: z.boolean().default(false),
+  allowHedge: z.boolean().default(false),
+  /** Age of a price at its slot. */
+  maxPriceAge: duration(1000).default(120_000),
+  /** Loss since the UTC day began, as a share of the equity then, from which on nothing is entered until the day ends. */
+  maxDailyLoss: fraction.default(0.1),
+  /** Annualised Sharpe ratio of hourly returns below which nothing is entered for a while, once the account is old enough. */
+  minSharpe: z.number().default(-20),
+  sharpeAfter: duration(0).default(48 * 3_600_000),
+  sharpePause: duration(1000).default(3_600_000),
 });
 
 /** Losses at which a trader is stopped whatever its model answers, as fractions of its equity; null: never. */

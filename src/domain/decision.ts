@@ -1,6 +1,8 @@
 /** What a model sees, and what it may answer. Wire names are snake_case: they are what a language model reads and writes. */
 
 import { z } from 'zod';
+import type { Limits } from './limits.ts';
+import type { EntryPause } from './pause.ts';
 
 export const ACTIONS = ['open_long', 'open_short', 'close_long', 'close_short', 'hold'] as const;
 export type Action = (typeof ACTIONS)[number];
@@ -103,12 +105,16 @@ export type DecisionContext = {
     readonly marginUsedUsd: number;
   };
   readonly positions: readonly PositionView[];
-  readonly limits: {
-    readonly maxPositions: number;
-    readonly maxLeverage: number;
-    readonly maxPositionUsd: number;
-    readonly minPositionUsd: number;
-    readonly maxMarginUsage: number;
-    readonly minConfidence: number;
+  readonly limits: Limits;
+  /** What the platform remembers and the guardrails ask for. */
+  readonly history: {
+    /** Equity at the start of the UTC day, transfers since then taken into account. */
+    readonly dayStartEquityUsd: number;
+    /** Of the newest snapshot before the slot. */
+    readonly sharpeRatio: number | null;
+    /** The pause that holds, or the last one. */
+    readonly pause: EntryPause | null;
+    /** Symbols whose positions were closed a short while ago. */
+    readonly cooldowns: readonly { readonly symbol: string; readonly untilMs: number }[];
   };
 };

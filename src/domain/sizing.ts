@@ -1,7 +1,8 @@
 /** Accepted decisions → orders with sizes. Pure, so a resumed cycle that has not stored its orders yet sizes them the same. */
 
-import type { Decision, DecisionContext, MarketFrame } from './decision.ts';
+import type { Decision, DecisionContext, FrameAsset, MarketFrame } from './decision.ts';
 import { clientOrderId, type Leg } from './ids.ts';
+import { grantedLeverage } from './limits.ts';
 import { floorSize, roundPrice } from './rounding.ts';
 
 export type SizedOrder = {
@@ -24,6 +25,34 @@ export type SizedOrder = {
     readonly invalidationCondition: string | null;
   } | null;
 };
+
+/** An entry as it would be sent. `notionalUsd` is what was asked for; the size is floored to the grid and never above it. */
+export type EntryPlan = {
+  readonly notionalUsd: number;
+  readonly size: number;
+  readonly leverage: number;
+  readonly marginUsd: number;
+  /** As the exchange accepts them; null where none was given. */
+  readonly stopLoss: number | null;
+  readonly takeProfit: number | null;
+};
+
+/** Size, granted leverage and rounded prices of an entry. The guardrails judge these, not what was asked for. */
+export function planEntry(decision: Decision, asset: FrameAsset): EntryPlan {
+  const notionalUsd = decision.position_size_usd ?? 0;
+  const leverage = grantedLeverage(decision.leverage);
+  const exit = decision.action === 'open_long' ? 'sell' : 'buy';
+  const price = (value: number | null | undefined) =>
+    value === null || value === undefined ? null : roundPrice(value, asset.sizeDecimals, exit);
+  return {
+    notionalUsd,
+    size: floorSize(notionalUsd / asset.price, asset.sizeDecimals),
+    leverage,
+    marginUsd: notionalUsd / leverage,
+    stopLoss: price(decision.stop_loss),
+    takeProfit: price(decision.take_profit),
+  };
+}
 
 /**
  * Orders of one accepted decision: a close, or an entry with its stop and target. The size comes from the granted notional and the
@@ -51,15 +80,10 @@ export function sizeDecision(decision: Decision, context: DecisionContext, frame
       },
     ];
   }
-  const leverage = decision.leverage ?? 1;
-  const size = floorSize((decision.position_size_usd ?? 0) / asset.price, asset.sizeDecimals);
+  const { size, leverage, stopLoss, takeProfit } = planEntry(decision, asset);
   if (size <= 0) return [];
   const side = decision.action === 'open_long' ? 'buy' : 'sell';
   const exit = side === 'buy' ? 'sell' : 'buy';
-  const price = (value: number | null | undefined) =>
-    value === null || value === undefined ? null : roundPrice(value, asset.sizeDecimals, exit);
-  const stopLoss = price(decision.stop_loss);
-  const takeProfit = price(decision.take_profit);
   const plan = {
     leverage,
     confidence: decision.confidence,

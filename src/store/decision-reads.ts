@@ -1,7 +1,8 @@
 /** Finished decision cycles, as they are shown. */
 
+import type { Rejection } from '../domain/review.ts';
 import type { Queryable } from './database.ts';
-import type { CycleOrders, CycleStep, Rejection } from './decisions.ts';
+import type { CycleOrders, CycleStep } from './decisions.ts';
 
 export type DecisionSummary = {
   readonly modelId: string;

@@ -1,6 +1,7 @@
 /** Decision cycles and the lease under which one of them runs. Every step is a compare-and-set on the lease's epoch. */
 
 import type { Answer, DecisionContext } from '../domain/decision.ts';
+import type { Rejection } from '../domain/review.ts';
 import type { SizedOrder } from '../domain/sizing.ts';
 import { CodedError } from '../errors.ts';
 import type { Database, Queryable } from './database.ts';
@@ -22,13 +23,6 @@ export type OrderRecord = SizedOrder & {
 export type CycleOrders = {
   readonly request: { readonly nonce: number; readonly expiresAtMs: number; readonly bytes: string } | null;
   readonly legs: readonly OrderRecord[];
-};
-
-export type Rejection = {
-  readonly symbol: string;
-  readonly action: string;
-  readonly code: string;
-  readonly reason: string;
 };
 
 export type Cycle = {
@@ -192,11 +186,15 @@ export async function finishCycle(
     readonly messages: readonly Message[];
     readonly attached: readonly { symbol: string; slOid: number | null; tpOid: number | null }[];
     readonly effects: readonly NewEffect[];
+    /** What the next cycle shall remember; null: what it would remember anyway. */
+    readonly history: Pick<DecisionContext['history'], 'pause' | 'cooldowns'> | null;
   },
 ): Promise<EffectRow[]> {
   const rows = await db.query<EffectRow>(
     `WITH trader AS (
-       UPDATE trader_state SET lease_until = NULL, last_decision_at = to_timestamp($5 / 1000.0), updated_at = now() WHERE trader_id = $1 AND lease_epoch = $3 RETURNING 1
+       UPDATE trader_state SET lease_until = NULL, last_decision_at = to_timestamp($5 / 1000.0), updated_at = now(),
+         metadata = metadata || coalesce($10::jsonb, '{}')
+       WHERE trader_id = $1 AND lease_epoch = $3 RETURNING 1
      ), record AS (
        UPDATE decision_cycles d SET ${PATCH_SQL}, executed_at = to_timestamp($5 / 1000.0) FROM trader, ${PATCH_RECORD}
        WHERE d.model_id = $1 AND d.slot_ms = $2 AND d.lease_epoch = $3 AND d.step <> 'done' RETURNING d.id
@@ -223,6 +221,12 @@ export async function finishCycle(
       toJsonb(extras.attached),
       toJsonb(extras.effects),
       EFFECT_LEASE_MS,
+      extras.history === null
+        ? null
+        : toJsonb({
+            entryPause: extras.history.pause,
+            cooldowns: Object.fromEntries(extras.history.cooldowns.map(({ symbol, untilMs }) => [symbol, untilMs])),
+          }),
     ],
   );
   if (rows.length === 0) throw leaseLost(lease);

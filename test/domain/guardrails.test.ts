@@ -1,23 +1,59 @@
 import { describe, expect, it } from 'vitest';
+import { arenaSchema } from '../../src/config/arena.ts';
 import type { Decision, DecisionContext, PositionView } from '../../src/domain/decision.ts';
-import { judge, type Limits, startUsed, type Used } from '../../src/domain/guardrails.ts';
-import { asset, frameOf, position, requestOf } from '../llm/fixtures.ts';
+import { ACTION_RULES, ENTRY_RULES, type Used } from '../../src/domain/guardrail-rules.ts';
+import { judge, startUsed } from '../../src/domain/guardrails.ts';
+import { asset, frameOf, LIMITS, NO_HISTORY, position, requestOf, SLOT_MS } from '../llm/fixtures.ts';
 
 /** Binary fractions where a boundary is a product, so that "exactly at the limit" is exact. */
-const limits: Limits = {
+const limits: DecisionContext['limits'] = {
+  ...LIMITS,
   maxPositions: 2,
-  maxLeverage: 5,
-  maxPositionUsd: 15_000,
-  minPositionUsd: 20,
   maxMarginUsage: 0.75,
   minConfidence: 0.5,
+  size: { minUsd: 20, maxUsd: 20_000 },
+  majors: { symbols: ['BTC', 'ETH'], maxLeverage: 5, minValueUsd: 50, maxValueUsd: 15_000 },
+  others: { maxLeverage: 3, minValueUsd: 50, maxValueUsd: 8000 },
+  leverageOf: { SOL: 2 },
   minStopDistance: 1 / 64,
+  maxStopDistance: 1 / 4,
+  minRewardRisk: 1.5,
+  maxRiskPerTrade: 1 / 16,
+  minVolume24hUsd: 1_000_000,
+  minOpenInterestUsd: 256_000,
+  maxPriceAgeMs: 60_000,
 };
-const frame = frameOf([asset('BTC', { price: 128 }), asset('ETH'), asset('SOL'), asset('DOGE', { maxLeverage: 3 })]);
+const known = { volume24h: 1e9, openInterest: 1e6 };
+const ASSETS = [
+  asset('BTC', { price: 128, ...known }),
+  asset('ETH', known),
+  asset('SOL', known),
+  asset('BNB', known),
+  asset('DOGE', { maxLeverage: 2, sizeDecimals: 0, price: 128, ...known }),
+];
 
-function contextWith(positions: readonly PositionView[] = [], marginUsedUsd = 0): DecisionContext {
-  const { context } = requestOf({ frame, positions });
-  return { ...context, account: { ...context.account, equityUsd: 10_000, marginUsedUsd }, positions };
+type Case = {
+  readonly positions?: readonly PositionView[];
+  readonly marginUsedUsd?: number;
+  readonly limits?: Partial<DecisionContext['limits']>;
+  readonly history?: Partial<DecisionContext['history']>;
+  /** What is different about BTC in the frame. */
+  readonly btc?: Parameters<typeof asset>[1];
+  readonly used?: Used;
+  readonly mayEnter?: boolean;
+};
+
+const frameWith = (btc: Case['btc'] = {}) =>
+  frameOf(ASSETS.map((each) => (each.symbol === 'BTC' ? { ...each, ...asset('BTC', { ...each, ...btc }) } : each)));
+
+function contextOf(of: Case = {}): DecisionContext {
+  const { context } = requestOf({ frame: frameOf(ASSETS), positions: of.positions ?? [] });
+  return {
+    ...context,
+    account: { ...context.account, equityUsd: 10_000, marginUsedUsd: of.marginUsedUsd ?? 0 },
+    limits: { ...limits, ...of.limits },
+    history: { ...NO_HISTORY, ...of.history },
+  };
 }
 
 const long: Decision = {
@@ -26,22 +62,238 @@ const long: Decision = {
   position_size_usd: 1000,
   leverage: 2,
   stop_loss: 120,
-  take_profit: 140,
+  take_profit: 144,
   confidence: 0.7,
   reasoning: '',
 };
-const short: Decision = { ...long, action: 'open_short', stop_loss: 136, take_profit: 100 };
+const short: Decision = { ...long, action: 'open_short', stop_loss: 136, take_profit: 112 };
 const close: Decision = { symbol: 'ETH', action: 'close_long', confidence: 0.1, reasoning: '' };
-
-type Case = { context?: DecisionContext; used?: Used; mayEnter?: boolean };
+const at100 = { stop_loss: 95, take_profit: 110 };
+const held = (symbol: string, quantity = 1) => position(symbol, { quantity, markPrice: 100, leverage: 2 });
 
 /** The code of the refusal, or "accepted". */
-function verdict(decision: Decision, { context = contextWith(), used, mayEnter = true }: Case = {}): string {
-  const result = judge(decision, context, frame, limits, used ?? startUsed(context), mayEnter);
+function verdict(decision: Decision, of: Case = {}): string {
+  const context = contextOf(of);
+  const result = judge(decision, context, frameWith(of.btc), of.used ?? startUsed(context), of.mayEnter ?? true);
   return result.accepted ? 'accepted' : result.code;
 }
 
-const held = (symbol: string, quantity = 1) => position(symbol, { quantity, markPrice: 100, leverage: 2 });
+/** A decision on BTC that differs in some fields, and what differs around it. */
+type Try = readonly [Partial<Decision>, Case?];
+const pauseUntil = (code: 'DAILY_LOSS' | 'SHARPE_PAUSE', untilMs: number): Case => ({
+  history: { pause: { code, untilMs } },
+});
+const aged = (ms: number): Case => ({ btc: { priceTsMs: SLOT_MS - ms } });
+const resting = (untilMs: number, symbol = 'BTC'): Case => ({ history: { cooldowns: [{ symbol, untilMs }] } });
+
+/** Of every rule: entries that pass at and beside its boundary, and entries just beyond it. */
+const BOUNDARIES: Readonly<
+  Record<(typeof ENTRY_RULES)[number]['code'], { passes: readonly Try[]; fails: readonly Try[] }>
+> = {
+  LATE: {
+    passes: [[{}, { mayEnter: true }]],
+    fails: [
+      [{}, { mayEnter: false }],
+      [{ confidence: 0 }, { mayEnter: false }],
+    ],
+  },
+  STALE_FRAME: {
+    passes: [
+      [{}, aged(59_999)],
+      [{}, aged(60_000)],
+    ],
+    fails: [[{}, aged(60_001)]],
+  },
+  DAILY_LOSS: {
+    passes: [
+      [{}, pauseUntil('DAILY_LOSS', SLOT_MS - 1)],
+      [{}, pauseUntil('DAILY_LOSS', SLOT_MS)],
+    ],
+    fails: [[{}, pauseUntil('DAILY_LOSS', SLOT_MS + 1)]],
+  },
+  SHARPE_PAUSE: {
+    passes: [
+      [{}, pauseUntil('SHARPE_PAUSE', SLOT_MS - 1)],
+      [{}, pauseUntil('SHARPE_PAUSE', SLOT_MS)],
+    ],
+    fails: [[{}, pauseUntil('SHARPE_PAUSE', SLOT_MS + 1)]],
+  },
+  LOW_CONFIDENCE: { passes: [[{ confidence: 0.5001 }], [{ confidence: 0.5 }]], fails: [[{ confidence: 0.4999 }]] },
+  NO_ADD: {
+    passes: [
+      [{}, { positions: [held('ETH')] }],
+      [{}, { positions: [held('BTC')], limits: { allowAdd: true } }],
+    ],
+    fails: [
+      [{}, { positions: [held('BTC')] }],
+      [short, { positions: [held('BTC', -1)] }],
+      [{}, { positions: [held('BTC')], limits: { allowHedge: true } }],
+    ],
+  },
+  NO_HEDGE: {
+    passes: [[{}, { positions: [held('BTC', -1)], limits: { allowHedge: true } }]],
+    fails: [
+      [{}, { positions: [held('BTC', -1)] }],
+      [short, { positions: [held('BTC')] }],
+      [short, { positions: [held('BTC')], limits: { allowAdd: true } }],
+    ],
+  },
+  COOLDOWN: {
+    passes: [
+      [{}, resting(SLOT_MS - 1)],
+      [{}, resting(SLOT_MS)],
+      [{}, resting(SLOT_MS + 1, 'ETH')],
+    ],
+    fails: [[{}, resting(SLOT_MS + 1)]],
+  },
+  MAX_POSITIONS: {
+    passes: [
+      [{}, { positions: [held('ETH')] }],
+      // Adding opens no further position.
+      [{}, { positions: [held('ETH'), held('BTC')], limits: { allowAdd: true } }],
+    ],
+    fails: [[{}, { positions: [held('ETH'), held('SOL')] }]],
+  },
+  LOW_LIQUIDITY: {
+    passes: [
+      [{}, { btc: { volume24h: 1_000_001 } }],
+      [{}, { btc: { volume24h: 1_000_000, openInterest: null } }],
+      // Open interest is in coins of 128 USD.
+      [{}, { btc: { volume24h: null, openInterest: 2000 } }],
+      [{}, { btc: { openInterest: 2001 } }],
+    ],
+    fails: [
+      [{}, { btc: { volume24h: 999_999 } }],
+      [{}, { btc: { openInterest: 1999 } }],
+      [{}, { btc: { volume24h: null, openInterest: null } }],
+    ],
+  },
+  SIZE_MISSING: { passes: [[{}]], fails: [[{ position_size_usd: null }], [{ position_size_usd: undefined }]] },
+  SIZE_TOO_SMALL: {
+    passes: [
+      [{ position_size_usd: 20 }, { limits: { majors: { ...limits.majors, minValueUsd: 0 } } }],
+      [{ position_size_usd: 20.01 }, { limits: { majors: { ...limits.majors, minValueUsd: 0 } } }],
+      [{ symbol: 'DOGE', position_size_usd: 128 }],
+    ],
+    fails: [
+      [{ position_size_usd: 19.99 }],
+      [{ position_size_usd: 0 }],
+      // One lot of DOGE is 128 USD here.
+      [{ symbol: 'DOGE', position_size_usd: 127.9 }],
+    ],
+  },
+  SIZE_TOO_LARGE: {
+    passes: [
+      [{ position_size_usd: 999.99 }, { limits: { size: { minUsd: 20, maxUsd: 1000 } } }],
+      [{}, { limits: { size: { minUsd: 20, maxUsd: 1000 } } }],
+    ],
+    fails: [
+      [{ position_size_usd: 1000.01 }, { limits: { size: { minUsd: 20, maxUsd: 1000 } } }],
+      // What is held counts: one BTC.
+      [
+        { position_size_usd: 900 },
+        { positions: [held('BTC')], limits: { allowAdd: true, size: { minUsd: 20, maxUsd: 1000 } } },
+      ],
+    ],
+  },
+  VALUE_BELOW_BAND: {
+    passes: [[{ position_size_usd: 50 }], [{ position_size_usd: 50.01 }]],
+    fails: [[{ position_size_usd: 49.99 }]],
+  },
+  VALUE_ABOVE_BAND: {
+    passes: [
+      [{ position_size_usd: 15_000, leverage: 5, stop_loss: 124, take_profit: 136 }],
+      [{ symbol: 'BNB', ...at100, position_size_usd: 8000 }],
+    ],
+    fails: [
+      [{ position_size_usd: 15_000.01, leverage: 5 }],
+      [{ symbol: 'BNB', ...at100, position_size_usd: 8000.01 }],
+      [{ position_size_usd: 14_900 }, { positions: [held('BTC')], limits: { allowAdd: true } }],
+    ],
+  },
+  LEVERAGE_TOO_HIGH: {
+    passes: [
+      [{ leverage: 4.99 }],
+      [{ leverage: 5 }],
+      [{ symbol: 'BNB', ...at100, leverage: 3 }],
+      [{ symbol: 'SOL', ...at100, leverage: 2 }],
+      [{ symbol: 'DOGE', leverage: 2 }],
+    ],
+    fails: [
+      [{ leverage: 5.01 }],
+      [{ symbol: 'BNB', ...at100, leverage: 3.01 }],
+      [{ symbol: 'SOL', ...at100, leverage: 2.01 }],
+      [{ symbol: 'DOGE', leverage: 2.01 }],
+    ],
+  },
+  MARGIN_USAGE: {
+    passes: [
+      [{ position_size_usd: 998 }, { marginUsedUsd: 7000 }],
+      [{ position_size_usd: 1000 }, { marginUsedUsd: 7000 }],
+      // No leverage is leverage 1; 1.9 is granted as 1.
+      [{ position_size_usd: 500, leverage: null }, { marginUsedUsd: 7000 }],
+      [{ position_size_usd: 500, leverage: 1.9 }, { marginUsedUsd: 7000 }],
+    ],
+    fails: [
+      [{ position_size_usd: 1000.02 }, { marginUsedUsd: 7000 }],
+      [{ position_size_usd: 501, leverage: null }, { marginUsedUsd: 7000 }],
+      [{ position_size_usd: 501, leverage: 1.9 }, { marginUsedUsd: 7000 }],
+    ],
+  },
+  STOP_MISSING: { passes: [[{}]], fails: [[{ stop_loss: null }], [{ stop_loss: undefined }]] },
+  STOP_WRONG_SIDE: {
+    passes: [[{ stop_loss: 126, take_profit: 144 }], [{ ...short, stop_loss: 130 }]],
+    fails: [
+      [{ stop_loss: 128 }],
+      [{ stop_loss: 128.01 }],
+      [{ ...short, stop_loss: 128 }],
+      [{ ...short, stop_loss: 127.99 }],
+    ],
+  },
+  STOP_TOO_NEAR: {
+    passes: [[{ stop_loss: 125.99 }], [{ stop_loss: 126 }], [{ ...short, stop_loss: 130 }]],
+    fails: [[{ stop_loss: 126.01 }], [{ ...short, stop_loss: 129.99 }]],
+  },
+  STOP_TOO_FAR: {
+    passes: [
+      [{ stop_loss: 96, take_profit: 200 }],
+      [{ stop_loss: 96.01, take_profit: 200 }],
+      [{ ...short, stop_loss: 160, take_profit: 70 }],
+    ],
+    fails: [
+      [{ stop_loss: 95.99, take_profit: 200 }],
+      [{ ...short, stop_loss: 160.01, take_profit: 70 }],
+      // So small that it is rounded to nothing.
+      [{ stop_loss: 1e-9, take_profit: 200 }],
+    ],
+  },
+  TARGET_MISSING: { passes: [[{}]], fails: [[{ take_profit: null }], [{ take_profit: undefined }]] },
+  TARGET_WRONG_SIDE: {
+    passes: [
+      [{ take_profit: 128.01 }, { limits: { minRewardRisk: 0 } }],
+      [{ ...short, take_profit: 127.99 }, { limits: { minRewardRisk: 0 } }],
+    ],
+    fails: [
+      [{ take_profit: 128 }],
+      [{ take_profit: 127.99 }],
+      [{ ...short, take_profit: 128 }],
+      [{ ...short, take_profit: 128.01 }],
+    ],
+  },
+  REWARD_RISK: {
+    passes: [[{ take_profit: 140.01 }], [{ take_profit: 140 }], [{ ...short, take_profit: 116 }]],
+    fails: [[{ take_profit: 139.99 }], [{ ...short, take_profit: 116.01 }]],
+  },
+  RISK_PER_TRADE: {
+    // 8 of 128 is 1/16 of the position, which may be the equity's 10,000.
+    passes: [
+      [{ position_size_usd: 9999.99, leverage: 5 }],
+      [{ position_size_usd: 10_000, leverage: 5 }],
+      [{ ...short, position_size_usd: 10_000, leverage: 5 }],
+    ],
+    fails: [[{ position_size_usd: 10_000.01, leverage: 5 }], [{ ...short, position_size_usd: 10_000.01, leverage: 5 }]],
+  },
+};
 
 describe('an entry', () => {
   it('is accepted within all limits, long and short', () => {
@@ -49,104 +301,55 @@ describe('an entry', () => {
     expect(verdict(short)).toBe('accepted');
   });
 
-  it('is refused on a symbol the frame does not know', () => {
-    expect(verdict({ ...long, symbol: 'PEPE' })).toBe('UNKNOWN_SYMBOL');
+  it.each(ENTRY_RULES.map(({ code }) => code))('meets %s beyond its boundary, and not at it', (code) => {
+    const { passes, fails } = BOUNDARIES[code];
+    expect(passes.map(([fields, of]) => verdict({ ...long, ...fields }, of))).toEqual(passes.map(() => 'accepted'));
+    expect(fails.map(([fields, of]) => verdict({ ...long, ...fields }, of))).toEqual(fails.map(() => code));
   });
 
-  it('needs exactly the least confidence', () => {
-    expect(verdict({ ...long, confidence: 0.5 })).toBe('accepted');
-    expect(verdict({ ...long, confidence: 0.4999 })).toBe('LOW_CONFIDENCE');
+  it('is refused on a symbol the frame does not know, whatever its name', () => {
+    for (const symbol of ['PEPE', 'constructor', '__proto__', 'toString'])
+      expect(verdict({ ...long, symbol })).toBe('UNKNOWN_SYMBOL');
   });
+});
 
-  it('is refused where a position of either side is open', () => {
-    expect(verdict(long, { context: contextWith([held('BTC')]) })).toBe('POSITION_EXISTS');
-    expect(verdict(long, { context: contextWith([held('BTC', -1)]) })).toBe('POSITION_EXISTS');
-  });
-
-  it('may take the last position but not one more', () => {
-    expect(verdict(long, { context: contextWith([held('ETH')]) })).toBe('accepted');
-    expect(verdict(long, { context: contextWith([held('ETH'), held('SOL')]) })).toBe('MAX_POSITIONS');
-  });
-
-  it('needs a size between the smallest and the largest, both allowed', () => {
-    expect(verdict({ ...long, position_size_usd: null })).toBe('SIZE_MISSING');
-    expect(verdict({ ...long, position_size_usd: undefined })).toBe('SIZE_MISSING');
-    expect(verdict({ ...long, position_size_usd: 20 })).toBe('accepted');
-    expect(verdict({ ...long, position_size_usd: 19.99 })).toBe('SIZE_TOO_SMALL');
-    expect(verdict({ ...long, position_size_usd: 15_000, leverage: 5 })).toBe('accepted');
-    expect(verdict({ ...long, position_size_usd: 15_000.01, leverage: 5 })).toBe('SIZE_TOO_LARGE');
-  });
-
-  it("may use the arena's leverage, or the symbol's where that is lower", () => {
-    const doge = { ...long, symbol: 'DOGE', stop_loss: 90, take_profit: 120 };
-    expect(verdict({ ...long, leverage: 5 })).toBe('accepted');
-    expect(verdict({ ...long, leverage: 5.01 })).toBe('LEVERAGE_TOO_HIGH');
-    expect(verdict({ ...doge, leverage: 3 })).toBe('accepted');
-    expect(verdict({ ...doge, leverage: 3.5 })).toBe('LEVERAGE_TOO_HIGH');
-  });
-
-  it('may bind margin up to its share of the equity, and counts leverage 1 where none is given', () => {
-    const context = contextWith([], 7000);
-    expect(verdict({ ...long, position_size_usd: 1000, leverage: 2 }, { context })).toBe('accepted');
-    expect(verdict({ ...long, position_size_usd: 1002, leverage: 2 }, { context })).toBe('MARGIN_USAGE');
-    expect(verdict({ ...long, position_size_usd: 500, leverage: null }, { context })).toBe('accepted');
-    expect(verdict({ ...long, position_size_usd: 501, leverage: null }, { context })).toBe('MARGIN_USAGE');
-  });
-
-  it('needs a stop on the losing side of the price', () => {
-    expect(verdict({ ...long, stop_loss: null })).toBe('STOP_MISSING');
-    expect(verdict({ ...long, stop_loss: undefined })).toBe('STOP_MISSING');
-    expect(verdict({ ...long, stop_loss: 128 })).toBe('STOP_WRONG_SIDE');
-    expect(verdict({ ...short, stop_loss: 128 })).toBe('STOP_WRONG_SIDE');
-    expect(verdict({ ...long, stop_loss: 130 })).toBe('STOP_WRONG_SIDE');
-    expect(verdict({ ...short, stop_loss: 120 })).toBe('STOP_WRONG_SIDE');
-  });
-
-  it('needs a stop at least the least distance away', () => {
-    expect(verdict({ ...long, stop_loss: 126 })).toBe('accepted');
-    expect(verdict({ ...long, stop_loss: 126.01 })).toBe('STOP_TOO_NEAR');
-    expect(verdict({ ...short, stop_loss: 130 })).toBe('accepted');
-    expect(verdict({ ...short, stop_loss: 129.99 })).toBe('STOP_TOO_NEAR');
-  });
-
-  it('needs no target, but one on the winning side where it has one', () => {
-    expect(verdict({ ...long, take_profit: null })).toBe('accepted');
-    expect(verdict({ ...long, take_profit: 128 })).toBe('TARGET_WRONG_SIDE');
-    expect(verdict({ ...short, take_profit: 128 })).toBe('TARGET_WRONG_SIDE');
-    expect(verdict({ ...long, take_profit: 128.01 })).toBe('accepted');
-    expect(verdict({ ...short, take_profit: 127.99 })).toBe('accepted');
-  });
-
-  it('is refused in a late slot, whatever else is true of it', () => {
-    expect(verdict(long, { mayEnter: false })).toBe('LATE');
-    expect(verdict({ ...long, confidence: 0 }, { mayEnter: false })).toBe('LATE');
+describe('the table of rules', () => {
+  it('has a code of its own for each, a meaning, and fields that the arena file has with a default', () => {
+    const codes = [...ENTRY_RULES, ...ACTION_RULES].map(({ code }) => code);
+    expect(new Set(codes).size).toBe(codes.length);
+    const { guardrails } = arenaSchema.parse({ models: [{ id: 'a', strategy: 'carry' }] });
+    const fields = new Set<string>(ENTRY_RULES.flatMap((rule) => rule.fields));
+    expect([...fields].sort()).toEqual(Object.keys(guardrails).sort());
+    for (const { meaning } of [...ENTRY_RULES, ...ACTION_RULES]) expect(meaning).toMatch(/^.{15,}\.$/);
   });
 });
 
 describe('an exit', () => {
-  const context = contextWith([held('ETH'), held('SOL', -2)]);
+  const of: Case = { positions: [held('ETH'), held('SOL', -2)] };
 
-  it('is accepted on the side that is held, at any confidence and in a late slot too', () => {
-    expect(verdict(close, { context })).toBe('accepted');
-    expect(verdict({ ...close, symbol: 'SOL', action: 'close_short' }, { context })).toBe('accepted');
-    expect(verdict(close, { context, mayEnter: false })).toBe('accepted');
+  it('is accepted on the side that is held, at any confidence, in a late slot, in a pause and with old prices', () => {
+    expect(verdict(close, of)).toBe('accepted');
+    expect(verdict({ ...close, symbol: 'SOL', action: 'close_short' }, of)).toBe('accepted');
+    const pause = { code: 'DAILY_LOSS' as const, untilMs: SLOT_MS + 1 };
+    const cooldowns = [{ symbol: 'ETH', untilMs: SLOT_MS + 1 }];
+    expect(verdict(close, { ...of, mayEnter: false, history: { pause, cooldowns } })).toBe('accepted');
+    expect(verdict(close, { ...of, limits: { maxPriceAgeMs: -1 } })).toBe('accepted');
   });
 
   it('is refused without a position and on the other side', () => {
-    expect(verdict({ ...close, symbol: 'BTC' }, { context })).toBe('NO_POSITION');
-    expect(verdict({ ...close, action: 'close_short' }, { context })).toBe('WRONG_SIDE');
-    expect(verdict({ ...close, symbol: 'SOL' }, { context })).toBe('WRONG_SIDE');
+    expect(verdict({ ...close, symbol: 'BTC' }, of)).toBe('NO_POSITION');
+    expect(verdict({ ...close, action: 'close_short' }, of)).toBe('WRONG_SIDE');
+    expect(verdict({ ...close, symbol: 'SOL' }, of)).toBe('WRONG_SIDE');
   });
 });
 
 describe('the decisions of one answer', () => {
   it('may act on a symbol once; a refused or held one has not acted', () => {
-    const context = contextWith();
-    const used = startUsed(context);
-    expect(verdict({ ...long, action: 'hold' }, { context, used })).toBe('accepted');
-    expect(verdict({ ...long, confidence: 0 }, { context, used })).toBe('LOW_CONFIDENCE');
-    expect(verdict(long, { context, used })).toBe('accepted');
-    expect(verdict(short, { context, used })).toBe('DUPLICATE_SYMBOL');
+    const used = startUsed(contextOf());
+    expect(verdict({ ...long, action: 'hold' }, { used })).toBe('accepted');
+    expect(verdict({ ...long, confidence: 0 }, { used })).toBe('LOW_CONFIDENCE');
+    expect(verdict(long, { used })).toBe('accepted');
+    expect(verdict(short, { used })).toBe('DUPLICATE_SYMBOL');
   });
 
   it('hold even on symbols that nobody knows', () => {
@@ -154,25 +357,25 @@ describe('the decisions of one answer', () => {
   });
 
   it('use up positions and margin together', () => {
-    const context = contextWith([], 6500);
-    const used = startUsed(context);
-    expect(verdict({ ...long, position_size_usd: 1000, leverage: 1 }, { context, used })).toBe('accepted');
-    const next = { ...long, symbol: 'ETH', stop_loss: 90, take_profit: 110 };
-    expect(verdict({ ...next, position_size_usd: 20, leverage: 1 }, { context, used })).toBe('MARGIN_USAGE');
-    const roomy = startUsed(contextWith());
+    const of: Case = { marginUsedUsd: 6500, used: startUsed(contextOf({ marginUsedUsd: 6500 })) };
+    expect(verdict({ ...long, position_size_usd: 1000, leverage: 1 }, of)).toBe('accepted');
+    const next = { ...long, symbol: 'ETH', ...at100 };
+    expect(verdict({ ...next, position_size_usd: 50, leverage: 1 }, of)).toBe('MARGIN_USAGE');
+    const roomy = startUsed(contextOf());
     for (const symbol of ['ETH', 'SOL']) expect(verdict({ ...next, symbol }, { used: roomy })).toBe('accepted');
     expect(verdict(long, { used: roomy })).toBe('MAX_POSITIONS');
   });
 
   it('free the position and the margin of a close for the entry behind it, but not its symbol', () => {
-    const context = contextWith([position('ETH', { quantity: 10, markPrice: 100, leverage: 2 }), held('SOL')], 7500);
-    const used = startUsed(context);
+    const positions = [position('ETH', { quantity: 10, markPrice: 100, leverage: 2 }), held('SOL')];
+    const of: Case = { positions, marginUsedUsd: 7500 };
+    const used = startUsed(contextOf(of));
     const entry = { ...long, position_size_usd: 500, leverage: 1 };
-    expect(verdict(entry, { context, used: { ...used, symbols: new Set() } })).toBe('MAX_POSITIONS');
-    expect(verdict(close, { context, used })).toBe('accepted');
+    expect(verdict(entry, { ...of, used: { ...used, symbols: new Set() } })).toBe('MAX_POSITIONS');
+    expect(verdict(close, { ...of, used })).toBe('accepted');
     expect(used).toMatchObject({ positions: 1, marginUsd: 7000 });
-    expect(verdict({ ...long, symbol: 'ETH' }, { context, used })).toBe('DUPLICATE_SYMBOL');
-    expect(verdict(entry, { context, used })).toBe('accepted');
+    expect(verdict({ ...long, symbol: 'ETH' }, { ...of, used })).toBe('DUPLICATE_SYMBOL');
+    expect(verdict(entry, { ...of, used })).toBe('accepted');
     expect(used).toMatchObject({ positions: 2, marginUsd: 7500 });
   });
 });

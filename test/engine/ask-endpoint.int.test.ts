@@ -1,12 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Answer, Decision } from '../../src/domain/decision.ts';
+import type { Rejection } from '../../src/domain/review.ts';
 import type { Outcome, Stories } from '../../src/engine/context.ts';
 import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { FrameBuilder } from '../../src/engine/market-frame.ts';
 import { CodedError } from '../../src/errors.ts';
-import type { CycleOrders, Rejection } from '../../src/store/decisions.ts';
+import type { CycleOrders } from '../../src/store/decisions.ts';
 import { type Arena, arenaConfig, cached, count, never, one, openTestArena, T0, until } from './arena.ts';
 import { completion, type Endpoint, json, openEndpoint, USAGE, withExchange } from './stand-ins.ts';
 
@@ -128,7 +129,7 @@ describe('an answer', () => {
       ...{
         BTC: 'LOW_CONFIDENCE',
         ETH: 'STOP_MISSING',
-        SOL: 'SIZE_TOO_LARGE',
+        SOL: 'VALUE_ABOVE_BAND',
         PEPE: 'UNKNOWN_SYMBOL',
         XRP: 'NO_POSITION',
       },

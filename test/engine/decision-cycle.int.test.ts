@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Rejection } from '../../src/domain/review.ts';
 import type { Outcome, Stories } from '../../src/engine/context.ts';
 import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { FrameBuilder } from '../../src/engine/market-frame.ts';
 import type { Exchange } from '../../src/exchange/exchange.ts';
-import type { CycleOrders, Rejection } from '../../src/store/decisions.ts';
+import type { CycleOrders } from '../../src/store/decisions.ts';
 import { type Arena, arenaConfig, cached, count, feed, never, one, openTestArena, T0, tick } from './arena.ts';
 import { whileDeciding, withExchange } from './stand-ins.ts';
 

@@ -76,6 +76,7 @@ export function position(symbol: string, overrides: Partial<PositionView> = {}):
   };
 }
 
+/** Limits that only the ones named in a test narrow. */
 export const LIMITS: DecisionContext['limits'] = {
   maxPositions: 6,
   maxLeverage: 10,
@@ -83,6 +84,35 @@ export const LIMITS: DecisionContext['limits'] = {
   minPositionUsd: 10,
   maxMarginUsage: 0.9,
   minConfidence: 0.5,
+  size: { minUsd: 10, maxUsd: 5000 },
+  majors: { symbols: [], maxLeverage: 10, minValueUsd: 0, maxValueUsd: 5000 },
+  others: { maxLeverage: 10, minValueUsd: 0, maxValueUsd: 5000 },
+  leverageOf: {},
+  minStopDistance: 0.0005,
+  maxStopDistance: 0.5,
+  minRewardRisk: 0,
+  maxRiskPerTrade: 1,
+  minVolume24hUsd: 0,
+  minOpenInterestUsd: 0,
+  maxPriceAgeMs: 120_000,
+  maxDailyLoss: 1,
+  allowAdd: false,
+  allowHedge: false,
+};
+
+/** The limits with others; what is said of every symbol holds for each. */
+export function limitsWith(others: Partial<DecisionContext['limits']> = {}): DecisionContext['limits'] {
+  const { maxLeverage, minPositionUsd, maxPositionUsd } = { ...LIMITS, ...others };
+  const each = { maxLeverage, minValueUsd: 0, maxValueUsd: maxPositionUsd };
+  const size = { minUsd: minPositionUsd, maxUsd: maxPositionUsd };
+  return { ...LIMITS, size, majors: { symbols: [], ...each }, others: each, ...others };
+}
+
+export const NO_HISTORY: DecisionContext['history'] = {
+  dayStartEquityUsd: 10_000,
+  sharpeRatio: null,
+  pause: null,
+  cooldowns: [],
 };
 
 export function requestOf(parts: {
@@ -101,7 +131,8 @@ export function requestOf(parts: {
       cycleNumber: 1,
       account: { ...account, ...parts.account },
       positions: parts.positions ?? [],
-      limits: { ...LIMITS, ...parts.limits },
+      limits: limitsWith(parts.limits),
+      history: NO_HISTORY,
     },
     frame: parts.frame,
     prompt: { system: '', user: '' },

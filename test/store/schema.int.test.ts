@@ -15,6 +15,7 @@ const BEYOND_PRISMA = {
     'fills_from_flat',
     'paper_orders_resting',
     'paper_orders_resting_account',
+    'positions_closed',
     'positions_one_open',
     'positions_open',
     'trades_live',

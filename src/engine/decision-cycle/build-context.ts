@@ -1,49 +1,79 @@
 /** The exact inputs of a decision. */
 
 import type { DecisionContext } from '../../domain/decision.ts';
-import { account } from '../../store/equity.ts';
-import { openPositions } from '../../store/positions.ts';
-import type { Stories, Trader } from '../context.ts';
+import { entryPause } from '../../domain/pause.ts';
+import { CodedError } from '../../errors.ts';
+import type { AccountState } from '../../exchange/exchange.ts';
+import { type CycleMemory, cycleMemory } from '../../store/cycle-memory.ts';
+import type { Stories } from '../context.ts';
+import { limitsOf, pauseRulesOf } from './limits.ts';
+
+const DAY_MS = 86_400_000;
 
 /**
  * What the model may know about itself: the exchange's own view of the account, enriched with what the ledger remembers about each
- * position (when it was opened, its stop and target). Sizes follow the exchange.
+ * position (when it was opened, its stop and target), its limits, and what pauses and cooldowns hold. Sizes follow the exchange.
  */
 export async function buildContext(
   stories: Stories,
-  trader: Trader,
   cycle: Pick<DecisionContext, 'modelId' | 'slotMs' | 'cycleNumber'>,
 ): Promise<DecisionContext> {
-  const { db, market, exchange, config } = stories;
-  const [state, remembered, owner] = await Promise.all([
-    exchange.accountState(cycle.modelId),
-    openPositions(db, market.provider, [cycle.modelId]),
-    account(db, cycle.modelId),
-  ]);
-  const memory = new Map(remembered.map((position) => [position.symbol, position]));
+  const { db, exchange, config } = stories;
   const rules = config.arena.guardrails;
+  const [state, memory] = await Promise.all([
+    exchange.accountState(cycle.modelId),
+    cycleMemory(db, cycle.modelId, {
+      slotMs: cycle.slotMs,
+      dayStartMs: Math.floor(cycle.slotMs / DAY_MS) * DAY_MS,
+      cooledSinceMs: cycle.slotMs - rules.cooldown,
+    }),
+  ]);
+  if (memory === null) throw new CodedError('NOF0_MODEL_UNKNOWN', `no account for model "${cycle.modelId}"`);
   return {
     ...cycle,
     account: {
-      initialEquityUsd: owner?.initialEquityUsd ?? trader.participant.initialEquityUsd,
+      initialEquityUsd: memory.initialEquityUsd,
       equityUsd: state.equityUsd,
       availableUsd: state.availableUsd,
       marginUsedUsd: state.marginUsedUsd,
     },
-    positions: state.positions.map((position) => ({
-      ...position,
-      entryTsMs: memory.get(position.symbol)?.entryTsMs ?? cycle.slotMs,
-      unrealizedPnlUsd: position.quantity * (position.markPrice - position.entryPrice),
-      stopLoss: memory.get(position.symbol)?.stopLoss ?? null,
-      takeProfit: memory.get(position.symbol)?.takeProfit ?? null,
-    })),
-    limits: {
-      maxPositions: rules.maxPositions,
-      maxLeverage: rules.maxLeverage,
-      maxPositionUsd: rules.maxPositionToEquity * state.equityUsd,
-      minPositionUsd: rules.minPositionUsd,
-      maxMarginUsage: rules.maxMarginUsage,
-      minConfidence: rules.minConfidence,
-    },
+    positions: positionsOf(state, memory, cycle.slotMs),
+    limits: limitsOf(rules, state.equityUsd),
+    history: historyOf(stories, state, memory, cycle.slotMs),
+  };
+}
+
+function positionsOf(state: AccountState, memory: CycleMemory, slotMs: number): DecisionContext['positions'] {
+  const remembered = new Map(memory.positions.map((position) => [position.symbol, position]));
+  return state.positions.map((position) => ({
+    ...position,
+    entryTsMs: remembered.get(position.symbol)?.entryTsMs ?? slotMs,
+    unrealizedPnlUsd: position.quantity * (position.markPrice - position.entryPrice),
+    stopLoss: remembered.get(position.symbol)?.stopLoss ?? null,
+    takeProfit: remembered.get(position.symbol)?.takeProfit ?? null,
+  }));
+}
+
+function historyOf(
+  { config }: Stories,
+  state: AccountState,
+  memory: CycleMemory,
+  slotMs: number,
+): DecisionContext['history'] {
+  const rules = config.arena.guardrails;
+  const dayStartEquityUsd = (memory.dayBeforeEquityUsd ?? memory.initialEquityUsd) + memory.dayTransfersUsd;
+  const standing = {
+    nowMs: slotMs,
+    ageMs: slotMs - memory.inceptionTsMs,
+    equityUsd: state.equityUsd,
+    dayStartEquityUsd,
+    sharpeRatio: memory.sharpeRatio,
+    last: memory.pause,
+  };
+  return {
+    dayStartEquityUsd,
+    sharpeRatio: memory.sharpeRatio,
+    pause: entryPause(standing, pauseRulesOf(rules)),
+    cooldowns: memory.closed.map(({ symbol, exitTsMs }) => ({ symbol, untilMs: exitTsMs + rules.cooldown })),
   };
 }

@@ -134,7 +134,7 @@ class DecisionCycle {
   /** Builds the context and asks. The intent of a call that costs money is stored before it. */
   async #ask(frame: MarketFrame): Promise<Asked> {
     const { modelId, slotMs, cycleNumber } = this.#cycle;
-    const context = await buildContext(this.#stories, this.#trader, { modelId, slotMs, cycleNumber });
+    const context = await buildContext(this.#stories, { modelId, slotMs, cycleNumber });
     this.#signal.throwIfAborted();
     if (this.#trader.model.deterministic) return askBuiltin(this.#stories, this.#trader, context, frame, this.#signal);
     return askEndpoint(this.#stories, this.#trader, context, frame, this.#start.lease, this.#signal);
@@ -197,6 +197,7 @@ class DecisionCycle {
       this.#nowMs,
       { ...patch, configDigest: this.#trader.configDigest },
       messages,
+      (patch.context ?? this.#cycle.context)?.history ?? null,
     );
     return done({
       orders: patch.orders?.legs.length ?? 0,

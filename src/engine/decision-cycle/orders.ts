@@ -1,9 +1,9 @@
 /** From an answer to orders, and from orders to their results. */
 
 import type { Answer, DecisionContext, MarketFrame } from '../../domain/decision.ts';
-import { judge, startUsed } from '../../domain/guardrails.ts';
-import { sizeDecision } from '../../domain/sizing.ts';
-import type { CycleOrders, OrderRecord, Rejection } from '../../store/decisions.ts';
+import { type Rejection, reviewDecisions } from '../../domain/review.ts';
+import type { SizedOrder } from '../../domain/sizing.ts';
+import type { CycleOrders, OrderRecord } from '../../store/decisions.ts';
 import { crossing } from '../../telemetry/boundaries.ts';
 import type { Stories } from '../context.ts';
 
@@ -12,10 +12,7 @@ const EXPIRES_AFTER_MS = 10_000;
 
 export type Review = { readonly rejected: Rejection[]; readonly orders: CycleOrders };
 
-/**
- * Judges the decisions in their order, exits first (they free margin), and sizes what is accepted into one signed request. A shadow
- * trader's orders are not sent. Rejected decisions are recorded with their reason and never executed.
- */
+/** Reviews the answer and puts its orders into one signed request. A shadow trader's orders are not sent. */
 export function reviewAnswer(
   stories: Stories,
   answer: Answer,
@@ -23,39 +20,30 @@ export function reviewAnswer(
   frame: MarketFrame,
   options: { mayEnter: boolean; sends: boolean; nowMs: number },
 ): Review {
-  const limits = { ...context.limits, minStopDistance: stories.config.arena.guardrails.minStopDistance };
-  const used = startUsed(context);
-  const rejected: Rejection[] = [];
-  const legs: OrderRecord[] = [];
-  const exitsFirst = [...answer.decisions].sort(
-    (a, b) => Number(b.action.startsWith('close')) - Number(a.action.startsWith('close')),
-  );
-  for (const decision of exitsFirst) {
-    const verdict = judge(decision, context, frame, limits, used, options.mayEnter);
-    if (!verdict.accepted) {
-      rejected.push({ symbol: decision.symbol, action: decision.action, code: verdict.code, reason: verdict.reason });
-      continue;
-    }
-    legs.push(
-      ...sizeDecision(decision, context, frame).map((order) => ({
-        ...order,
-        status: 'planned' as const,
-        oid: null,
-        filledSize: 0,
-        avgPrice: null,
-        error: null,
-      })),
-    );
-  }
-  if (legs.length === 0 || !options.sends) return { rejected, orders: { request: null, legs: [] } };
+  const { rejected, orders } = reviewDecisions(answer, context, frame, options.mayEnter);
+  if (orders.length === 0 || !options.sends) return { rejected, orders: { request: null, legs: [] } };
   // The nonce belongs to the slot: a resumed cycle prepares the same bytes.
-  const { nonce, expiresAtMs, bytes } = stories.exchange.prepare(
-    context.modelId,
-    legs,
-    context.slotMs,
-    options.nowMs + EXPIRES_AFTER_MS,
-  );
-  return { rejected, orders: { request: { nonce, expiresAtMs, bytes }, legs } };
+  return { rejected, orders: requestOf(stories, context.modelId, orders, context.slotMs, options.nowMs) };
+}
+
+/** The orders with the request that will be sent, as they are stored before it is. */
+export function requestOf(
+  stories: Stories,
+  account: string,
+  orders: readonly SizedOrder[],
+  nonce: number,
+  nowMs: number,
+): { request: NonNullable<CycleOrders['request']>; legs: OrderRecord[] } {
+  const prepared = stories.exchange.prepare(account, orders, nonce, nowMs + EXPIRES_AFTER_MS);
+  const legs = orders.map((order) => ({
+    ...order,
+    status: 'planned' as const,
+    oid: null,
+    filledSize: 0,
+    avgPrice: null,
+    error: null,
+  }));
+  return { request: { nonce: prepared.nonce, expiresAtMs: prepared.expiresAtMs, bytes: prepared.bytes }, legs };
 }
 
 /** Sends the stored bytes and writes the results onto the legs. Sent again after a crash, the exchange answers what it knows. */

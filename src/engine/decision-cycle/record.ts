@@ -1,5 +1,6 @@
 /** The end of a cycle: its record, and what must follow from it. */
 
+import type { DecisionContext } from '../../domain/decision.ts';
 import { refresh } from '../../domain/published-keys.ts';
 import { type CyclePatch, finishCycle, type Lease, type Message } from '../../store/decisions.ts';
 import { committed, type Stories } from '../context.ts';
@@ -11,6 +12,7 @@ export async function recordCycle(
   nowMs: number,
   patch: CyclePatch,
   messages: readonly Message[],
+  history: DecisionContext['history'] | null,
 ): Promise<void> {
   const legs = patch.orders?.legs ?? [];
   const opened = legs.filter((leg) => leg.leg === 'entry' && leg.status === 'filled');
@@ -30,6 +32,7 @@ export async function recordCycle(
       {
         decidedAtMs: nowMs,
         messages,
+        history,
         attached,
         effects: [
           refresh('decisionLast', lease.modelId),

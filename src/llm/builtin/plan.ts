@@ -1,6 +1,7 @@
 /** From "go long here" to an order that fits the account: size, leverage, stop and target. */
 
 import type { DecisionContext, FrameAsset } from '../../domain/decision.ts';
+import { symbolLimits } from '../../domain/limits.ts';
 
 export type Side = 'long' | 'short';
 
@@ -41,11 +42,12 @@ export function roomOf(context: DecisionContext): Room {
 export function sizeEntry(room: Room, context: DecisionContext, asset: FrameAsset, sizing: Sizing): Sized | Refused {
   const { account, limits } = context;
   if (room.slots <= 0) return { refused: `all ${limits.maxPositions} positions are taken` };
-  const leverage = Math.max(1, Math.min(sizing.leverage, limits.maxLeverage, asset.maxLeverage));
+  const own = symbolLimits(limits, asset);
+  const leverage = Math.max(1, Math.min(sizing.leverage, own.maxLeverage));
   const marginUsd = Math.min(account.equityUsd * sizing.equityFraction, room.marginUsd);
-  const notionalUsd = Math.floor(Math.min(marginUsd * leverage, limits.maxPositionUsd) * 100) / 100;
+  const notionalUsd = Math.floor(Math.min(marginUsd * leverage, own.maxUsd) * 100) / 100;
   const tradable = roundedToLots(notionalUsd, asset);
-  if (!(tradable > 0) || tradable < limits.minPositionUsd * MINIMUM_HEADROOM) {
+  if (!(tradable > 0) || tradable < own.minUsd * MINIMUM_HEADROOM) {
     return { refused: `${usd(notionalUsd)} of free margin and limits is below the smallest position` };
   }
   const left = { slots: room.slots - 1, marginUsd: Math.max(0, room.marginUsd - notionalUsd / leverage) };
