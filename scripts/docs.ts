@@ -247,6 +247,9 @@ const ARENA_FIELDS: Readonly<Record<string, FieldDoc>> = {
   'models[].endpoint.promptUsdPerMillionTokens': { meaning: 'Price of prompt tokens, for cost and budget.' },
   'models[].endpoint.completionUsdPerMillionTokens': { meaning: 'Price of completion tokens, for cost and budget.' },
   'models[].initialEquityUsd': { meaning: 'Cash of the account when it is opened. Later changes have no effect.' },
+  journal: {
+    meaning: 'Whether each finished decision cycle is also written to a JSON file of its own, see operations.',
+  },
   'breakers.dailyLoss': {
     meaning:
       'Loss of a UTC market day, as a fraction of the equity without it, that pauses a trader until the next day; `null`: never.',

@@ -1,8 +1,10 @@
 /** What becomes of effects: keys are refreshed, jobs reach their queue, trades the stream. */
 
+import { parseJournalTarget } from './domain/journal.ts';
 import type { Family } from './domain/published-keys.ts';
 import { parseTarget, type Target } from './domain/published-keys.ts';
 import { contractOf, parsePayload } from './jobs/registry.ts';
+import { writeJournal } from './journal/write-journal.ts';
 import type { PriceKeys } from './projections/price-keys.ts';
 import type { Publisher } from './projections/publisher.ts';
 import type { TradeStream } from './projections/trade-stream.ts';
@@ -11,6 +13,7 @@ import { Batcher } from './store/batcher.ts';
 import type { Database } from './store/database.ts';
 import { buryJob } from './store/dead-letters.ts';
 import type { EffectRow, EnqueueEffect } from './store/effects.ts';
+import { journalOfSlot } from './store/journal.ts';
 import type { Outbox } from './store/outbox.ts';
 import { crossing } from './telemetry/boundaries.ts';
 import type { Logger } from './telemetry/logger.ts';
@@ -22,6 +25,8 @@ export type EffectDoors = {
   readonly queues: JobQueues;
   readonly stream: TradeStream;
   readonly logger: Logger;
+  /** Folder of journal files; null: files that are asked for are left to other processes. */
+  readonly journalDir: string | null;
 };
 
 const PRICE_FAMILIES: ReadonlySet<Family> = new Set<Family>(['priceLatest', 'priceLatestByProvider', 'cryptoPrices']);
@@ -52,6 +57,17 @@ export function registerEffects(outbox: Outbox, doors: EffectDoors): void {
     ordered: true,
     unsafe: (rows) => doors.stream.forgettable(rows),
   });
+  const { journalDir } = doors;
+  if (journalDir !== null) outbox.register('journal', (rows) => writeJournals(doors.db, journalDir, rows));
+}
+
+/** Files of cycles that are gone (pruned, or never finished) are nobody's business any more. */
+async function writeJournals(db: Database, dir: string, rows: readonly EffectRow[]): Promise<void> {
+  for (const row of rows) {
+    const cycle = parseJournalTarget(row.target);
+    const record = cycle === null ? null : await journalOfSlot(db, cycle.modelId, cycle.slotMs);
+    if (record !== null) await crossing('write journal', () => writeJournal(dir, record, `${process.pid}-${row.id}`));
+  }
 }
 
 function toEnqueue(row: EffectRow): Enqueue {

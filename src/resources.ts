@@ -39,6 +39,8 @@ export type OpenOptions = {
   /** What this process is, for connection names and history. */
   readonly role: string;
   readonly logger: Logger;
+  /** Where the journal of the run is; absent: this process writes none. */
+  readonly journalDir?: string;
 };
 
 /** Everything a process of a run works with, except the market and the models: those come with `openStories`. */
@@ -114,7 +116,8 @@ export async function openResources(options: OpenOptions): Promise<Resources> {
     const prices = new PriceKeys(context, cacheRedis, keys, metrics);
     const outbox = new Outbox(db, logger, metrics);
     const stream = new TradeStream(queueRedis, keys);
-    registerEffects(outbox, { db, publisher, prices, queues, stream, logger });
+    const journalDir = options.journalDir ?? null;
+    registerEffects(outbox, { db, publisher, prices, queues, stream, logger, journalDir });
     const history = new RunHistory(db, logger);
     closers.push(() => history.close());
     return {

@@ -37,6 +37,11 @@ export function runDir(config: Config, run: string): string {
   return path.join(config.dataDir, run);
 }
 
+/** Folder of a run's journal. */
+export function journalDir(config: Config, run: string): string {
+  return path.join(runDir(config, run), 'journal');
+}
+
 const LAST_RUN = 'last-run';
 
 /** Remembers the run that a command without `--run` means from now on. */

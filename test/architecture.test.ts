@@ -19,6 +19,8 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   store: ['domain'],
   // The queue producer belongs to `redis` and adds what the contracts say.
   redis: ['domain', 'jobs'],
+  // Files beside the rows; what goes into them is loaded by who calls it.
+  journal: ['domain'],
   projections: ['store', 'redis', 'domain'],
   // What market and exchange of one provider share: its addresses, its client, the shape of its bodies.
   hyperliquid: ['domain'],

@@ -35,6 +35,8 @@ export type TestRun = {
 export type TestRunOptions = Partial<Pick<RunRow, 'kind' | 'settings' | 'seed' | 'startMs' | 'endMs'>> & {
   readonly servers?: Partial<TestServers>;
   readonly config?: Config;
+  /** Folder of journal files; absent: none are written. */
+  readonly journalDir?: string;
 };
 
 /** The configuration of the repository, with nothing from this machine's environment. */
@@ -67,7 +69,9 @@ export async function createRun(options: TestRunOptions = {}): Promise<TestRun> 
   });
   await db.close();
   const prefix = `test.${name}`;
-  const resources = await openResources({ config, servers, prefix, role: 'test', logger: createLogger(config.log) });
+  const journal = options.journalDir === undefined ? {} : { journalDir: options.journalDir };
+  const logger = createLogger(config.log);
+  const resources = await openResources({ config, servers, prefix, role: 'test', logger, ...journal });
   return {
     servers,
     prefix,

@@ -200,6 +200,8 @@ export const arenaSchema = z.strictObject({
     })
     .prefault({}),
   guardrails: guardrails.prefault({}),
+  /** Whether each finished cycle is also written to a file of its own. */
+  journal: z.boolean().default(false),
   breakers: breakers.prefault({}),
   models: z.array(participant).min(1),
 });

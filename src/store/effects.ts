@@ -26,7 +26,10 @@ export type StreamEffect = {
   readonly payload: object;
 };
 
-export type NewEffect = ProjectEffect | EnqueueEffect | StreamEffect;
+/** Write the journal file of a finished cycle. */
+export type JournalEffect = { readonly kind: 'journal'; readonly target: string };
+
+export type NewEffect = ProjectEffect | EnqueueEffect | StreamEffect | JournalEffect;
 
 export type EffectRow = {
   readonly id: number;

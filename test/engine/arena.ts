@@ -12,7 +12,7 @@ import { registerArena } from '../../src/engine/register-arena.ts';
 import type { Family } from '../../src/redis/keys.ts';
 import type { Database } from '../../src/store/database.ts';
 import { ensurePartitions, lockIngest, writeBatch } from '../../src/store/market.ts';
-import { createRun, REPO, type TestRun } from '../harness.ts';
+import { createRun, REPO, type TestRun, type TestRunOptions } from '../harness.ts';
 
 /** A slot of every pace, and the moment from which the arenas of these tests exist. */
 export const T0 = Date.UTC(2025, 8, 15, 12);
@@ -47,8 +47,8 @@ export function arenaConfig(arena: object = {}, env: Record<string, string> = {}
 }
 
 /** A registered arena. Its stories take market time from what they are asked for. */
-export async function openTestArena(config = arenaConfig()): Promise<Arena> {
-  const run = await createRun({ config });
+export async function openTestArena(config = arenaConfig(), options: TestRunOptions = {}): Promise<Arena> {
+  const run = await createRun({ ...options, config });
   const { stories: opened } = await run.stories();
   const stories: Stories = { ...opened, clock: replayTime };
   await registerArena(stories, run.resources.run, T0);

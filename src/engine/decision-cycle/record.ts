@@ -1,6 +1,7 @@
 /** The end of a cycle: its record, and what must follow from it. */
 
 import type { DecisionContext } from '../../domain/decision.ts';
+import { journalEffect } from '../../domain/journal.ts';
 import { refresh } from '../../domain/published-keys.ts';
 import { type CyclePatch, finishCycle, type Lease, type Message } from '../../store/decisions.ts';
 import { committed, type Stories } from '../context.ts';
@@ -37,6 +38,7 @@ export async function recordCycle(
         effects: [
           refresh('decisionLast', lease.modelId),
           refresh('traderState', lease.modelId),
+          ...(stories.config.arena.journal ? [journalEffect(lease.modelId, slotMs)] : []),
           ...(attached.length > 0 ? [refresh('positions', lease.modelId)] : []),
         ],
       },
