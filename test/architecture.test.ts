@@ -28,8 +28,10 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   exchange: ['domain', 'store', 'hyperliquid'],
   llm: ['domain'],
   engine: ['domain', 'store', 'jobs', 'market', 'exchange', 'llm'],
-  http: ['domain', 'engine', 'projections', 'jobs', 'resources'],
-  cli: ['domain', 'engine', 'projections', 'jobs', 'resources', 'http', 'embedded', 'run'],
+  http: ['domain', 'engine', 'projections', 'jobs', 'resources', 'import'],
+  cli: ['domain', 'engine', 'projections', 'jobs', 'resources', 'http', 'import', 'embedded', 'run'],
+  // The files of the original, read into the tables.
+  import: ['domain', 'store', 'jobs', 'engine'],
   // What the platform does for itself: a kind of handler that many processes share.
   maintenance: ['domain', 'engine', 'projections', 'jobs', 'resources', 'store'],
   workers: ['domain', 'engine', 'projections', 'jobs', 'resources', 'maintenance', 'effect-handlers'],

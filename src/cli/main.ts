@@ -5,6 +5,7 @@ import { JOB_NAMES } from '../jobs/registry.ts';
 import { cancelCommand } from './cancel.ts';
 import { enqueueCommand } from './enqueue.ts';
 import { auditCommand, runsCommand } from './history.ts';
+import { importCommand } from './import.ts';
 import { failedCommand, redriveCommand } from './letters.ts';
 import { printError } from './output.ts';
 import { pauseCommand, resumeCommand, shadowCommand } from './pause.ts';
@@ -39,6 +40,7 @@ export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'q
   shadowCommand(program);
   runsCommand(program);
   auditCommand(program);
+  importCommand(program);
   verifyCommand(program);
   for (const command of program.commands) command.exitOverride();
   try {

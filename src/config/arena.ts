@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { isCron } from '../domain/cron.ts';
+import { modelIdSchema } from '../domain/ids.ts';
 import { STRATEGY_NAMES } from '../domain/strategy-names.ts';
 import { parseDuration } from '../domain/time.ts';
 
@@ -128,17 +129,9 @@ const endpoint = z.strictObject({
   completionUsdPerMillionTokens: z.number().nonnegative().default(0),
 });
 
-/** Words that commands use for every model, and for every queue. */
-const RESERVED_IDS = ['all', 'queues'];
-
 const participant = z
   .strictObject({
-    id: z
-      .string()
-      .min(1)
-      .max(64)
-      .regex(/^[^{}\s]+$/, 'an id without spaces and braces')
-      .refine((id) => !RESERVED_IDS.includes(id), `an id other than ${RESERVED_IDS.join(', ')}`),
+    id: modelIdSchema,
     /** Name on the leaderboard; the id if absent. */
     name: z.string().min(1).optional(),
     /** A built-in strategy … */

@@ -1,6 +1,18 @@
 /** Identities that are derived, never drawn: the same thing gets the same id on every attempt. */
 
+import { z } from 'zod';
 import { sha256 } from './random.ts';
+
+/** Words that commands and keys use for every model, and for every queue. */
+const RESERVED_MODEL_IDS = ['all', 'queues'];
+
+/** What may be the id of a model, wherever one comes in. */
+export const modelIdSchema = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(/^[^{}\s]+$/, 'an id without spaces and braces')
+  .refine((id) => !RESERVED_MODEL_IDS.includes(id), `an id other than ${RESERVED_MODEL_IDS.join(', ')}`);
 
 /**
  * An id as part of a Redis key or a job id: `:`, `{`, `}`, `%` and white space are percent-encoded, so that no id can reach

@@ -92,8 +92,8 @@ export type StoredTrade = {
   readonly entryTid: number | null;
   readonly entrySz: number | null;
   readonly entryCrossed: boolean | null;
-  readonly entryCommissionDollars: number;
-  readonly entryClosedPnl: number;
+  readonly entryCommissionDollars: number | null;
+  readonly entryClosedPnl: number | null;
   readonly entryLiquidation: unknown;
   readonly exitPrice: number;
   readonly exitTsMs: number;
@@ -101,8 +101,8 @@ export type StoredTrade = {
   readonly exitTid: number | null;
   readonly exitSz: number | null;
   readonly exitCrossed: boolean | null;
-  readonly exitCommissionDollars: number;
-  readonly exitClosedPnl: number;
+  readonly exitCommissionDollars: number | null;
+  readonly exitClosedPnl: number | null;
   readonly exitLiquidation: unknown;
   readonly exitPlan: Record<string, unknown>;
   readonly exitReason: string | null;
@@ -112,9 +112,15 @@ export type StoredTrade = {
   readonly revision: number;
 };
 
-/** `2025-10-24 15:00:35.473000`, as the original writes times for people. */
+/** `2025-10-24 15:00:35.473000`, as the original writes times for people: without a fraction at whole seconds. */
 function humanTime(tsMs: number): string {
-  return `${new Date(tsMs).toISOString().replace('T', ' ').slice(0, 23)}000`;
+  const text = new Date(tsMs).toISOString().replace('T', ' ');
+  return tsMs % 1000 === 0 ? text.slice(0, 19) : `${text.slice(0, 23)}000`;
+}
+
+/** Float seconds as the original writes them inside texts: `1761318035.0`, `1761318035.473`. */
+function floatText(seconds: number): string {
+  return Number.isInteger(seconds) ? `${seconds}.0` : String(seconds);
 }
 
 /** The 33 fields of a trade of the API. */
@@ -123,7 +129,7 @@ export function publishedTrade(trade: StoredTrade) {
   const exit = trade.exitTsMs / 1000;
   return {
     id: trade.id,
-    trade_id: `${entry}_${trade.symbol}_${exit}_${trade.modelId}`,
+    trade_id: `${floatText(entry)}_${trade.symbol}_${floatText(exit)}_${trade.modelId}`,
     model_id: trade.modelId,
     symbol: trade.symbol,
     side: trade.side,

@@ -1,6 +1,7 @@
 /** Analytics of one model, or of all together with the views and the leaderboard. */
 
 import { computeAnalytics } from '../domain/analytics.ts';
+import { importedAnalyticsSchema, withImported } from '../domain/imported-analytics.ts';
 import { refresh } from '../domain/published-keys.ts';
 import {
   invocationTimes,
@@ -12,6 +13,7 @@ import {
 } from '../store/analytics.ts';
 import type { EffectRow } from '../store/effects.ts';
 import { account } from '../store/equity.ts';
+import { importedPayload } from '../store/import-talk.ts';
 import { marketAssets } from '../store/market.ts';
 import { modelIds } from '../store/models.ts';
 import { analyticsTrades } from '../store/trades.ts';
@@ -66,6 +68,9 @@ async function computeOne(stories: Stories, modelId: string, nowMs: number): Pro
     positionMins: minutes,
     lastConversation: conversation,
   });
+  // What was decided elsewhere counts until something has been decided here.
+  const imported = times.length === 0 ? await importedPayload(db, modelId, 'analytics') : null;
+  const shown = imported === null ? payload : withImported(payload, importedAnalyticsSchema.parse(imported));
   const keys = [
     refresh('analytics', modelId),
     refresh('analyticsAll'),
@@ -73,5 +78,5 @@ async function computeOne(stories: Stories, modelId: string, nowMs: number): Pro
     refresh('leaderboard'),
     refresh('leaderboardCache'),
   ];
-  return committed(stories, 'analytics', () => saveAnalytics(db, modelId, payload, owner.version, nowMs, keys));
+  return committed(stories, 'analytics', () => saveAnalytics(db, modelId, shown, owner.version, nowMs, keys));
 }

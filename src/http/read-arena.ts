@@ -59,7 +59,7 @@ export async function readSinceInceptionValues({ db }: Resources) {
   const rows = await inceptions(db);
   return {
     sinceInceptionValues: rows.map((row) => ({
-      id: row.modelId,
+      id: row.id,
       nav_since_inception: row.initialEquityUsd,
       inception_date: row.inceptionTsMs / 1000,
       num_invocations: row.invocations,

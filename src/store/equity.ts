@@ -15,10 +15,13 @@ export type Account = {
   readonly fundingUsd: number;
   readonly transfersUsd: number;
   readonly turnoverUsd: number;
+  /** Its model came with an import and has not taken part here since. */
+  readonly imported: boolean;
 };
 
 const ACCOUNT_COLUMNS = `model_id AS "modelId", initial_equity_usd AS "initialEquityUsd", inception_ts_ms AS "inceptionTsMs", version, realized_usd AS "realizedUsd",
-  fees_usd AS "feesUsd", funding_usd AS "fundingUsd", transfers_usd AS "transfersUsd", turnover_usd AS "turnoverUsd"`;
+  fees_usd AS "feesUsd", funding_usd AS "fundingUsd", transfers_usd AS "transfersUsd", turnover_usd AS "turnoverUsd",
+  EXISTS (SELECT 1 FROM models m WHERE m.id = model_id AND m.exchange_provider = 'import') AS imported`;
 
 export function accounts(db: Queryable): Promise<Account[]> {
   return db.query<Account>(`SELECT ${ACCOUNT_COLUMNS} FROM accounts ORDER BY model_id`);
@@ -224,6 +227,8 @@ export function hourlySnapshots(db: Queryable, fromMarker: number | null, hours:
 }
 
 export type Inception = {
+  /** The one of an import, else the model's. */
+  readonly id: string;
   readonly modelId: string;
   readonly initialEquityUsd: number;
   readonly inceptionTsMs: number;
@@ -233,8 +238,8 @@ export type Inception = {
 /** Where each model began, and the number of its last finished cycle. */
 export function inceptions(db: Queryable): Promise<Inception[]> {
   return db.query<Inception>(
-    `SELECT a.model_id AS "modelId", a.initial_equity_usd AS "initialEquityUsd", a.inception_ts_ms AS "inceptionTsMs", coalesce(c.cycle_number, 0) AS invocations
-     FROM accounts a LEFT JOIN LATERAL (
+    `SELECT a.model_id AS "modelId", a.initial_equity_usd AS "initialEquityUsd", a.inception_ts_ms AS "inceptionTsMs", coalesce(c.cycle_number, (i.payload->>'num_invocations')::int, 0) AS invocations, coalesce(i.payload->>'id', a.model_id) AS id
+     FROM accounts a LEFT JOIN imports i ON i.model_id = a.model_id AND i.kind = 'since-inception' LEFT JOIN LATERAL (
        SELECT cycle_number FROM decision_cycles WHERE model_id = a.model_id AND step = 'done' ORDER BY slot_ms DESC LIMIT 1
      ) c ON TRUE ORDER BY a.model_id`,
   );

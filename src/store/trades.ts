@@ -61,12 +61,15 @@ export function listTrades(db: Queryable, filter: TradeFilter): Promise<StoredTr
   );
 }
 
-/** What the analytics of a model are computed from: every trade that stands, with the equity it was entered at, oldest first. */
+/**
+ * What the analytics of a model are computed from: every trade that stands, with the equity it was entered at, oldest first. Before its
+ * first snapshot a model has what it began with, but nobody knows what an imported one had made of it by then.
+ */
 export function analyticsTrades(db: Queryable, modelId: string): Promise<AnalyticsTrade[]> {
   return db.query<AnalyticsTrade>(
     `SELECT t.id, t.side, t.quantity, t.entry_price AS "entryPrice", t.entry_ts_ms AS "entryTsMs", t.exit_ts_ms AS "exitTsMs", t.realized_net_pnl AS "netPnl",
             t.realized_gross_pnl AS "grossPnl", t.total_commission_dollars AS "feeUsd", t.leverage, (t.exit_plan->>'stop_loss')::float8 AS "stopLoss",
-            (t.exit_plan->>'profit_target')::float8 AS "takeProfit", coalesce(e.equity_usd, a.initial_equity_usd) AS "entryEquityUsd"
+            (t.exit_plan->>'profit_target')::float8 AS "takeProfit", coalesce(e.equity_usd, CASE WHEN t.exit_reason <> 'import' THEN a.initial_equity_usd END) AS "entryEquityUsd"
      FROM trades t
      LEFT JOIN accounts a ON a.model_id = t.model_id
      LEFT JOIN LATERAL (

@@ -64,12 +64,14 @@ export async function cycles(db: Queryable): Promise<Check> {
   };
 }
 
-/** Snapshots agree with themselves: equity and its percentage. */
+/** Snapshots agree with themselves: equity and its percentage. What was imported says what its source said. */
 export async function snapshots(db: Queryable): Promise<Check> {
   const rows = await db.query<{ modelId: string; total: number; wrong: number }>(
     `SELECT a.model_id AS "modelId", count(s.*) AS total,
             count(*) FILTER (WHERE abs(s.cum_pnl_pct - (s.equity_usd / a.initial_equity_usd - 1) * 100) > 1e-6) AS wrong
-     FROM accounts a LEFT JOIN account_equity_snapshots s ON s.model_id = a.model_id GROUP BY a.model_id ORDER BY a.model_id`,
+     FROM accounts a LEFT JOIN account_equity_snapshots s ON s.model_id = a.model_id
+       AND (NOT EXISTS (SELECT 1 FROM imports WHERE model_id = a.model_id) OR EXISTS (SELECT 1 FROM fills WHERE model_id = a.model_id AND ts_ms <= s.ts_ms))
+     GROUP BY a.model_id ORDER BY a.model_id`,
   );
   return {
     family: 'snapshots',

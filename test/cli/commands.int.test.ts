@@ -14,6 +14,7 @@ const COMMANDS = [
   'migrate',
   'enqueue',
   'queues',
+  'import',
   'verify',
   'failed',
   'redrive',

@@ -1,0 +1,58 @@
+/** Directories of files as the original writes them. */
+
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { tempDir } from '../temp-dir.ts';
+
+export const SERVER_TIME = 1_761_452_354_435;
+
+/** A closed trade of the original; fields can be changed or (undefined) left out. */
+export function trade(fields: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    id: 'm1_a',
+    exit_sz: 2,
+    exit_human_time: '2025-10-24 15:00:35.473000',
+    entry_commission_dollars: 1,
+    symbol: 'BTC',
+    total_commission_dollars: 2.5,
+    entry_liquidation: null,
+    entry_sz: 2,
+    entry_human_time: '2025-10-23 19:53:28.445000',
+    entry_tid: 153_729_250_316_538,
+    quantity: 2,
+    exit_crossed: true,
+    confidence: 0,
+    exit_commission_dollars: 1.5,
+    entry_oid: 210_670_009_667,
+    exit_oid: 211_430_311_848,
+    entry_closed_pnl: -1,
+    exit_tid: 700_881_881_203_683,
+    exit_plan: {},
+    exit_time: 1_761_318_035.473,
+    exit_liquidation: null,
+    entry_time: 1_761_249_208.445,
+    side: 'long',
+    entry_price: 100,
+    entry_crossed: true,
+    exit_closed_pnl: 18.5,
+    realized_net_pnl: 17.5,
+    exit_price: 110,
+    trade_id: '1761249208.445_BTC_1761318035.473_m1',
+    realized_gross_pnl: 20,
+    leverage: 1,
+    trade_type: 'long',
+    model_id: 'm1',
+    ...fields,
+  };
+}
+
+/** Writes the files into a directory of their own. Texts are written as they are. */
+export async function directoryOf(files: Record<string, unknown>): Promise<string> {
+  const dir = await tempDir('nof0-import-');
+  for (const [name, content] of Object.entries(files)) await put(dir, name, content);
+  return dir;
+}
+
+export function put(dir: string, name: string, content: unknown): Promise<void> {
+  return writeFile(path.join(dir, name), typeof content === 'string' ? content : JSON.stringify(content));
+}
