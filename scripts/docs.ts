@@ -181,6 +181,7 @@ const ARENA_FIELDS: Readonly<Record<string, FieldDoc>> = {
   'maintenance.pruneRuns': { meaning: 'When run history older than its retention is deleted.' },
   'maintenance.checkConsistency': { meaning: 'When published keys are compared with Postgres and repaired.' },
   'maintenance.warmCache': { meaning: 'When every key is written, so that no reader meets an empty cache.' },
+  'maintenance.guardPositions': { meaning: 'When positions without a live stop are looked for, and given it back.' },
   'retention.jobRuns': { meaning: 'How long run history is kept, wall time.', min: '1m' },
   'paper.takerFeeBps': { meaning: 'Fee of every fill, basis points of the notional.' },
   'paper.slippageBps': { meaning: 'What a fill pays beyond the price it meets, basis points.' },

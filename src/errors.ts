@@ -166,6 +166,11 @@ export const ERROR_CATALOGUE = {
     retryable: false,
     status: 502,
   },
+  NOF0_STOP_NOT_PLACED: {
+    meaning: 'The exchange filled an entry and did not take its stop; the position was closed again at once.',
+    retryable: false,
+    status: 422,
+  },
   NOF0_EXCHANGE_UNAVAILABLE: { meaning: 'The exchange did not answer.', retryable: true, status: 502 },
   NOF0_LLM_UNAVAILABLE: { meaning: 'The language model endpoint did not answer.', retryable: true, status: 502 },
   NOF0_LLM_ANSWER_INVALID: {

@@ -23,7 +23,7 @@ function handlersOf(resources: Resources, { stories, frames }: { stories: Storie
     'decision-cycle': decisionCycleHandler(stories, frames),
     snapshot: snapshotHandler(stories),
     analytics: analyticsHandler(stories),
-    maintenance: maintenanceHandler(resources),
+    maintenance: maintenanceHandler(resources, stories),
   };
 }
 

@@ -184,6 +184,8 @@ export const arenaSchema = z.strictObject({
       checkConsistency: cron.default('*/5 * * * *'),
       /** Writing every key, so that no reader meets an empty cache. */
       warmCache: cron.default('*/10 * * * *'),
+      /** Finding positions without a live stop. */
+      guardPositions: cron.default('* * * * *'),
     })
     .prefault({}),
   retention: z

@@ -15,6 +15,8 @@ export type SizedOrder = {
   readonly triggerPrice: number | null;
   readonly reduceOnly: boolean;
   readonly leverage: number;
+  /** A stop and a target belong to the entry before them: they have its size, and one of them filled cancels the other. */
+  readonly grouping?: 'normalTpsl';
   /** What goes onto the position that an entry opens. */
   readonly plan: {
     readonly leverage: number;
@@ -115,6 +117,7 @@ export function sizeDecision(decision: Decision, context: DecisionContext, frame
             kind: 'stop' as const,
             triggerPrice: stopLoss,
             reduceOnly: true,
+            grouping: 'normalTpsl' as const,
             plan: null,
           },
         ] as const)),
@@ -129,8 +132,28 @@ export function sizeDecision(decision: Decision, context: DecisionContext, frame
             kind: 'target' as const,
             triggerPrice: takeProfit,
             reduceOnly: true,
+            grouping: 'normalTpsl' as const,
             plan: null,
           },
         ] as const)),
   ];
+}
+
+/** The order that closes what an entry of this cycle has opened, because its stop was not placed. */
+export function guardOrder(
+  entry: Pick<SizedOrder, 'symbol' | 'side' | 'leverage'> & { readonly filledSize: number },
+  context: { readonly modelId: string; readonly slotMs: number },
+): SizedOrder {
+  return {
+    cloid: clientOrderId(context.modelId, context.slotMs, 'guard', entry.symbol),
+    leg: 'guard',
+    symbol: entry.symbol,
+    side: entry.side === 'buy' ? 'sell' : 'buy',
+    size: entry.filledSize,
+    kind: 'market',
+    triggerPrice: null,
+    reduceOnly: true,
+    leverage: entry.leverage,
+    plan: null,
+  };
 }

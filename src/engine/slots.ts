@@ -46,6 +46,7 @@ export function schedulesOf(config: Config, pace: Schedules, provider: string, r
     'prune-runs': maintenance.pruneRuns,
     'check-consistency': maintenance.checkConsistency,
     'warm-cache': maintenance.warmCache,
+    'guard-positions': maintenance.guardPositions,
   };
   const own = MAINTENANCE_TASKS.map(
     (task): Wanted => ({

@@ -2,13 +2,19 @@ import { z } from 'zod';
 import { defineJob, marketMs } from './contract.ts';
 
 /** What the platform does for itself, each task on its own schedule. */
-export const MAINTENANCE_TASKS = ['relay-effects', 'prune-runs', 'check-consistency', 'warm-cache'] as const;
+export const MAINTENANCE_TASKS = [
+  'relay-effects',
+  'prune-runs',
+  'check-consistency',
+  'warm-cache',
+  'guard-positions',
+] as const;
 export type MaintenanceTask = (typeof MAINTENANCE_TASKS)[number];
 
 export const maintenance = defineJob({
   name: 'maintenance',
   summary:
-    'look after the platform itself: take over effects, prune run history, check and repair keys, warm the cache',
+    'look after the platform itself: take over effects, prune run history, check and repair keys, warm the cache, give positions their stop back',
   version: 1,
   payload: z.strictObject({
     v: z.literal(1).default(1),

@@ -1,6 +1,7 @@
 /** What the platform does for itself. Every task may run at any time, in any process, and twice. */
 
-import { done, type Outcome } from '../engine/context.ts';
+import { done, type Outcome, type Stories } from '../engine/context.ts';
+import { guardPositions } from '../engine/guard-positions.ts';
 import type { MaintenanceTask } from '../jobs/maintenance.ts';
 import { repairKeys } from '../projections/check.ts';
 import type { Resources } from '../resources.ts';
@@ -9,7 +10,7 @@ import { pruneRuns } from '../store/job-runs.ts';
 /** Keys refreshed at a time when all of them are. */
 const WARM_CHUNK = 200;
 
-type Task = (resources: Resources, signal: AbortSignal) => Promise<Outcome>;
+type Task = (resources: Resources, signal: AbortSignal, stories: Stories, asOfMs: number) => Promise<Outcome>;
 
 export const TASKS: Readonly<Record<MaintenanceTask, Task>> = {
   /** Drains what nobody holds, until nothing is left. The relays of the processes do the same, a round a second. */
@@ -52,4 +53,6 @@ export const TASKS: Readonly<Record<MaintenanceTask, Task>> = {
     }
     return done({ keys: targets.length + (await prices.refresh()) });
   },
+
+  'guard-positions': (_, signal, stories, asOfMs) => guardPositions(stories, asOfMs, signal),
 };

@@ -8,7 +8,7 @@ import type { Database, Queryable } from './database.ts';
 import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
 import { toJsonb } from './jsonb.ts';
 
-export type CycleStep = 'started' | 'asking' | 'answered' | 'sending' | 'done';
+export type CycleStep = 'started' | 'asking' | 'answered' | 'sending' | 'guarding' | 'done';
 
 /** One order of a cycle, from plan to result. */
 export type OrderRecord = SizedOrder & {
@@ -19,10 +19,15 @@ export type OrderRecord = SizedOrder & {
   readonly error: string | null;
 };
 
-/** What was stored before anything left the process. */
-export type CycleOrders = {
-  readonly request: { readonly nonce: number; readonly expiresAtMs: number; readonly bytes: string } | null;
+/** Orders that leave together, stored before they do. */
+export type OrderRequest = {
+  readonly request: { readonly nonce: number; readonly expiresAtMs: number; readonly bytes: string };
   readonly legs: readonly OrderRecord[];
+};
+
+/** What was stored before anything left the process. `guard` closes positions whose stop was not placed. */
+export type CycleOrders = (OrderRequest | { readonly request: null; readonly legs: readonly OrderRecord[] }) & {
+  readonly guard?: OrderRequest;
 };
 
 export type Cycle = {
@@ -147,6 +152,57 @@ export async function saveStep(db: Queryable, lease: Lease, slotMs: number, patc
   if (rows.length === 0) throw leaseLost(lease);
 }
 
+/**
+ * Stores a step as `saveStep` does, but only while the trader is running. False: somebody has paused it or put it into the shadow, and
+ * nothing was stored.
+ */
+export async function saveStepIfRunning(
+  db: Queryable,
+  lease: Lease,
+  slotMs: number,
+  patch: CyclePatch,
+): Promise<boolean> {
+  const [row] = await db.query<{ running: boolean; saved: boolean }>(
+    `WITH lease AS (
+       UPDATE trader_state SET lease_until = clock_timestamp() + $5 * interval '1 millisecond' WHERE trader_id = $1 AND lease_epoch = $3 RETURNING state
+     ), step AS (
+       UPDATE decision_cycles d SET ${PATCH_SQL} FROM lease, ${PATCH_RECORD}
+       WHERE d.model_id = $1 AND d.slot_ms = $2 AND d.lease_epoch = $3 AND d.step <> 'done' AND lease.state = 'running' RETURNING 1
+     )
+     SELECT lease.state = 'running' AS running, EXISTS (SELECT 1 FROM step) AS saved FROM lease`,
+    [lease.modelId, slotMs, lease.epoch, toJsonb(patch), LEASE_MS],
+  );
+  if (row === undefined || (row.running && !row.saved)) throw leaseLost(lease);
+  return row.saved;
+}
+
+/** Takes the lease for something else than a cycle; `releaseLease` gives it back. Null while somebody holds it. */
+export async function takeLease(db: Queryable, modelId: string): Promise<Lease | null> {
+  const [row] = await db.query<{ epoch: number }>(
+    `UPDATE trader_state SET lease_epoch = lease_epoch + 1, lease_until = clock_timestamp() + $2 * interval '1 millisecond'
+     WHERE trader_id = $1 AND (lease_until IS NULL OR lease_until < clock_timestamp()) RETURNING lease_epoch AS epoch`,
+    [modelId, LEASE_MS],
+  );
+  return row === undefined ? null : { modelId, epoch: row.epoch };
+}
+
+/** Notes stop orders on the open positions they belong to. Returns the effects, which have to be drained. */
+export function attachStops(
+  db: Queryable,
+  modelId: string,
+  stops: readonly { readonly symbol: string; readonly slOid: number }[],
+  effects: readonly NewEffect[],
+): Promise<EffectRow[]> {
+  return db.query<EffectRow>(
+    `WITH attached AS (
+       UPDATE positions p SET sl_oid = a."slOid", updated_at = now() FROM jsonb_to_recordset($2::jsonb) AS a(symbol text, "slOid" bigint)
+       WHERE p.model_id = $1 AND p.symbol = a.symbol AND p.status = 'open'
+     )
+     SELECT ${EFFECT_COLUMNS} FROM add_effects($3::jsonb, $4)`,
+    [modelId, toJsonb(stops), toJsonb(effects), EFFECT_LEASE_MS],
+  );
+}
+
 /** Keeps the lease while a slow answer is awaited. False when it is lost. */
 export async function renewLease(db: Queryable, lease: Lease): Promise<boolean> {
   const rows = await db.query(
@@ -247,5 +303,5 @@ export async function ordersOfSlots(tx: Queryable, modelId: string, slots: reado
     'SELECT orders FROM decision_cycles WHERE model_id = $1 AND slot_ms = ANY($2::bigint[])',
     [modelId, slots],
   );
-  return rows.flatMap((row) => row.orders?.legs ?? []);
+  return rows.flatMap((row) => [...(row.orders?.legs ?? []), ...(row.orders?.guard?.legs ?? [])]);
 }

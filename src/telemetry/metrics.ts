@@ -116,6 +116,12 @@ export function createMetrics(withProcessMetrics = true) {
       buckets: LATENCY_BUCKETS_S,
       registers,
     }),
+    positionsUnguarded: new Counter({
+      name: 'nof0_positions_unguarded_total',
+      help: 'Positions found without their stop: closed, given it back (stop_placed), reported, or failed to be helped',
+      labelNames: ['model', 'outcome'],
+      registers,
+    }),
     breakerTrips: new Counter({
       name: 'nof0_breaker_trips_total',
       help: 'Traders that a breaker has stopped',

@@ -4,21 +4,25 @@
  * The cycle is resumed, never repeated. Each step is stored under the model's lease, and each intent before it leaves the process:
  *
  *   started ─► asking ─► answered ─► sending ─► done
+ *                                          └─► guarding ─┘   (a stop was not placed)
  *
  * A deterministic model is simply asked again, so its steps up to `sending` are one commit. A language model is never asked twice:
  * an intent without an answer ends the cycle as `answer_lost`. Orders are sent byte by byte as they were stored.
  */
 
 import type { MarketFrame } from '../../domain/decision.ts';
+import { nakedEntries } from '../../domain/stops.ts';
 import { lateAfterMs } from '../../domain/time.ts';
 import { CodedError } from '../../errors.ts';
 import {
   beginCycle,
   type Cycle,
+  type CycleOrders,
   type CyclePatch,
   type CycleStart,
   releaseLease,
   saveStep,
+  saveStepIfRunning,
 } from '../../store/decisions.ts';
 import { outsideWork } from '../../telemetry/work.ts';
 import { committed, done, type Outcome, type Stories, skipped, snoozed, type Trader } from '../context.ts';
@@ -28,7 +32,8 @@ import { type Gate, traderGate } from '../trader-gate.ts';
 import { type Asked, askBuiltin, conversation } from './ask.ts';
 import { askEndpoint } from './ask-endpoint.ts';
 import { buildContext } from './build-context.ts';
-import { reviewAnswer, sendOrders } from './orders.ts';
+import { closeNaked, reportNaked } from './close-naked.ts';
+import { reviewAnswer, sendRequest } from './orders.ts';
 import { recordCycle } from './record.ts';
 
 type Started = Extract<CycleStart, { kind: 'started' }>;
@@ -81,7 +86,9 @@ class DecisionCycle {
   async run(): Promise<Outcome> {
     await syncFills(this.#stories, this.#cycle.modelId, this.#nowMs, { snapshot: true });
     if (this.#cycle.step === 'asking') return this.#answerLost();
-    if (this.#cycle.step === 'sending') return this.#send({}, await this.#rememberedMessages());
+    const { step, orders } = this.#cycle;
+    if (step === 'sending') return this.#send({}, await this.#rememberedMessages());
+    if (step === 'guarding' && orders?.guard) return this.#guard({}, orders, await this.#rememberedMessages());
     return this.#decide();
   }
 
@@ -116,14 +123,23 @@ class DecisionCycle {
       orders: review.orders,
     };
     if (review.orders.legs.length === 0) return this.#finish({ ...patch, success: true }, asked.messages);
-    const now = await this.#gate();
-    if (now.kind !== 'running')
-      return this.#finish(
-        { ...asked.patch, ...holdPatch(null, now.kind === 'held' ? now.reason : 'the trader is shadow') },
-        asked.messages,
-      );
-    await this.#save({ ...patch, step: 'sending' });
+    const stopped = await this.#startSending({ ...patch, step: 'sending' });
+    if (stopped !== null) return this.#finish({ ...asked.patch, ...holdPatch(null, stopped) }, asked.messages);
     return this.#send(patch, asked.messages);
+  }
+
+  /** Stores the orders unless somebody has stopped the trader while its model thought; then says why they are not sent. */
+  async #startSending(patch: CyclePatch): Promise<string | null> {
+    this.#signal.throwIfAborted();
+    const { db } = this.#stories;
+    const { slotMs } = this.#cycle;
+    if (await committed(this.#stories, 'cycle-step', () => saveStepIfRunning(db, this.#start.lease, slotMs, patch)))
+      return null;
+    // Stopped by a breaker at this very moment it may still be free: the gate knows.
+    const gate = await this.#gate();
+    if (gate.kind !== 'running') return gate.kind === 'held' ? gate.reason : 'the trader is shadow';
+    await this.#save(patch);
+    return null;
   }
 
   /** Asked before the model and again before orders leave: it may think for a minute, and somebody may pause the trader meanwhile. */
@@ -142,12 +158,27 @@ class DecisionCycle {
 
   async #send(patch: CyclePatch, messages: Asked['messages'] = []): Promise<Outcome> {
     const orders = patch.orders ?? this.#cycle.orders;
-    if (orders === null || orders === undefined)
-      throw new CodedError('NOF0_INTERNAL', 'a cycle that sends has no orders');
-    const sent = await sendOrders(this.#stories, this.#cycle.modelId, orders, this.#nowMs, this.#signal);
+    if (!orders?.request) throw new CodedError('NOF0_INTERNAL', 'a cycle that sends has no orders');
+    const { modelId } = this.#cycle;
+    const sent = await sendRequest(this.#stories, modelId, orders, this.#nowMs, this.#signal);
+    if (nakedEntries(sent.legs).length > 0) return this.#guard(patch, sent, messages);
     // The answer of an exchange is no fill: it only says that there is something to fetch.
-    await syncFills(this.#stories, this.#cycle.modelId, this.#nowMs, { snapshot: true });
+    await syncFills(this.#stories, modelId, this.#nowMs, { snapshot: true });
     return this.#finish({ ...patch, orders: sent, success: true }, messages);
+  }
+
+  /** Closes positions whose stop was not placed. The closing orders are stored before they leave, like all others. */
+  async #guard(patch: CyclePatch, sent: CycleOrders, messages: Asked['messages']): Promise<Outcome> {
+    const { modelId } = this.#cycle;
+    const orders = await closeNaked(this.#stories, this.#cycle, sent, this.#nowMs, this.#signal, (next) =>
+      this.#save({ ...patch, orders: next, step: 'guarding' }),
+    );
+    await syncFills(this.#stories, modelId, this.#nowMs, { snapshot: true });
+    const errorMessage = reportNaked(this.#stories, modelId, orders);
+    return this.#finish(
+      { ...patch, orders, success: false, errorCode: 'NOF0_STOP_NOT_PLACED', errorMessage },
+      messages,
+    );
   }
 
   /** Asked at each step: a slow answer may come too late for an entry although the cycle began in time. */

@@ -3,7 +3,7 @@
 import type { Answer, DecisionContext, MarketFrame } from '../../domain/decision.ts';
 import { type Rejection, reviewDecisions } from '../../domain/review.ts';
 import type { SizedOrder } from '../../domain/sizing.ts';
-import type { CycleOrders, OrderRecord } from '../../store/decisions.ts';
+import type { CycleOrders, OrderRequest } from '../../store/decisions.ts';
 import { crossing } from '../../telemetry/boundaries.ts';
 import type { Stories } from '../context.ts';
 
@@ -33,7 +33,7 @@ export function requestOf(
   orders: readonly SizedOrder[],
   nonce: number,
   nowMs: number,
-): { request: NonNullable<CycleOrders['request']>; legs: OrderRecord[] } {
+): OrderRequest {
   const prepared = stories.exchange.prepare(account, orders, nonce, nowMs + EXPIRES_AFTER_MS);
   const legs = orders.map((order) => ({
     ...order,
@@ -47,32 +47,22 @@ export function requestOf(
 }
 
 /** Sends the stored bytes and writes the results onto the legs. Sent again after a crash, the exchange answers what it knows. */
-export async function sendOrders(
+export async function sendRequest(
   stories: Stories,
   account: string,
-  orders: CycleOrders,
+  { request, legs }: OrderRequest,
   nowMs: number,
   signal: AbortSignal,
-): Promise<CycleOrders> {
-  if (orders.request === null) return orders;
-  const request = { account, ...orders.request };
-  const results = await crossing('call exchange.send', () => stories.exchange.send(request, nowMs, signal));
-  for (const [index, { status, error, avgPrice }] of results.entries()) {
-    const leg = orders.legs[index];
+): Promise<OrderRequest> {
+  const prepared = { account, ...request };
+  const results = await crossing('call exchange.send', () => stories.exchange.send(prepared, nowMs, signal));
+  const byCloid = new Map(results.map((result) => [result.cloid, result]));
+  // An order that the exchange says nothing about stays planned: an "ok" for the request is no result of its orders.
+  const sent = legs.map((leg) => ({ ...leg, ...byCloid.get(leg.cloid) }));
+  for (const { symbol, leg, side, size, status, avgPrice, error } of sent)
     stories.logger.info(
-      {
-        model: account,
-        symbol: leg?.symbol,
-        leg: leg?.leg,
-        side: leg?.side,
-        size: leg?.size,
-        status,
-        price: avgPrice,
-        ...(error ? { error } : {}),
-      },
+      { model: account, symbol, leg, side, size, status, price: avgPrice, ...(error ? { error } : {}) },
       'order',
     );
-  }
-  const byCloid = new Map(results.map((result) => [result.cloid, result]));
-  return { request: orders.request, legs: orders.legs.map((leg) => ({ ...leg, ...byCloid.get(leg.cloid) })) };
+  return { request, legs: sent };
 }
