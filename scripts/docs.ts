@@ -12,6 +12,7 @@ import { z } from 'zod';
 import { arenaSchema } from '../src/config/arena.ts';
 import { environmentFields } from '../src/config/environment.ts';
 import { type Config, pace } from '../src/config.ts';
+import { PLACEHOLDERS } from '../src/domain/prompt-template.ts';
 import { KEY_FAMILIES } from '../src/domain/published-keys.ts';
 import { parseDuration } from '../src/domain/time.ts';
 import { schedulesOf } from '../src/engine/slots.ts';
@@ -61,6 +62,11 @@ const PARTS: Readonly<Record<string, () => string>> = {
     table(
       ['strategy', 'what it does'],
       Object.entries(BUILTIN_STRATEGIES).map(([name, { description }]) => [code(name), description]),
+    ),
+  placeholders: () =>
+    table(
+      ['place', 'what stands there'],
+      Object.entries(PLACEHOLDERS).map(([name, meaning]) => [code(`{{${name}}}`), meaning]),
     ),
   errors: errorTable,
   keys: keyTable,
@@ -232,6 +238,9 @@ const ARENA_FIELDS: Readonly<Record<string, FieldDoc>> = {
   'models[].endpoint.apiKeyEnv': {
     meaning: 'Name of the environment variable that holds the key. It must be set in every process of the run.',
   },
+  'models[].endpoint.prompt': {
+    meaning: 'File with the wording of the prompt, relative to the arena file; `config/prompts/decision.md` if absent.',
+  },
   'models[].endpoint.temperature': { meaning: "Sampling temperature; the endpoint's own if absent." },
   'models[].endpoint.maxCompletionTokens': { meaning: 'Most tokens of one answer; reserved from the budget.' },
   'models[].endpoint.reasoningEffort': {
@@ -240,6 +249,9 @@ const ARENA_FIELDS: Readonly<Record<string, FieldDoc>> = {
   'models[].endpoint.timeout': {
     meaning: 'Longest time one question may take, from the connection to the last byte. At most 80 s.',
     min: '100ms',
+  },
+  'models[].endpoint.cache': {
+    meaning: 'Whether answers are remembered and given again, at no cost, to the same question; in replays if absent.',
   },
   'models[].endpoint.retries': {
     meaning:

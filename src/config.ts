@@ -3,14 +3,14 @@
  * reported at once, each with its place and what was expected there.
  */
 
-import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { parseEnv } from 'node:util';
 import { parse as parseYaml } from 'yaml';
 import type { z } from 'zod';
 import { type Arena, arenaReferences, arenaSchema, type Schedules } from './config/arena.ts';
 import { environmentFields, environmentSchema } from './config/environment.ts';
+import { definedOnly, readDotEnv, readPrompts, readText } from './config/files.ts';
 import { closest } from './domain/closest.ts';
+import type { PromptTemplate } from './domain/prompt-template.ts';
 import { CodedError, type Fault, messageOf } from './errors.ts';
 
 export type { Arena, Guardrails, Participant, Schedules } from './config/arena.ts';
@@ -25,6 +25,7 @@ export type TtlClasses = {
   readonly long: number;
   readonly positions: number;
   readonly analytics: number;
+  readonly responses: number;
   readonly guard: number;
   readonly lock: number;
 };
@@ -52,6 +53,8 @@ export type Config = {
   /** Milliseconds. */
   readonly ttl: TtlClasses;
   readonly arena: Arena;
+  /** Wordings of prompts by the name that the arena file gives them; the shipped one under the empty name. */
+  readonly prompts: Readonly<Record<string, PromptTemplate>>;
   /** Keys of endpoints by the name of their variable. Never logged. */
   readonly apiKeys: Readonly<Record<string, string>>;
 };
@@ -71,14 +74,16 @@ export function loadConfig(options: ConfigOptions = {}): Config {
   const faults: Fault[] = [];
   const variables = { ...readDotEnv(path.join(cwd, '.env'), faults), ...definedOnly(options.env ?? process.env) };
   if (options.run !== undefined) variables.NOF0_RUN = options.run;
-  faults.push(...unknownVariables(variables));
   const environment = environmentSchema.safeParse(variables);
   if (!environment.success) faults.push(...zodFaults(environment.error, 'environment'));
   const arenaFile = path.resolve(
     cwd,
     options.arenaFile ?? variables.NOF0_ARENA ?? environmentFields.NOF0_ARENA.parse(undefined),
   );
-  const arena = readArena(arenaFile, variables, faults);
+  const { arena, references } = readArena(arenaFile, variables, faults);
+  faults.push(...unknownVariables(variables, keyNames(references)));
+  const names = references.models.flatMap((model) => model.endpoint?.prompt ?? []);
+  const prompts = readPrompts(names, path.dirname(arenaFile), faults);
   if (faults.length > 0 || !environment.success || arena === null) {
     throw new CodedError(
       'NOF0_CONFIG_INVALID',
@@ -86,7 +91,7 @@ export function loadConfig(options: ConfigOptions = {}): Config {
       { faults },
     );
   }
-  return freeze(toConfig(environment.data, arena, variables, cwd));
+  return freeze(toConfig(environment.data, arena, { variables, cwd, prompts }));
 }
 
 /** The pace of a market kind: its own entries over the arena's. Milliseconds. */
@@ -117,12 +122,10 @@ export function zodFaults(error: z.ZodError, source: string): Fault[] {
 function toConfig(
   env: z.infer<typeof environmentSchema>,
   arena: Arena,
-  variables: Record<string, string>,
-  cwd: string,
+  { variables, cwd, prompts }: { variables: Record<string, string>; cwd: string; prompts: Config['prompts'] },
 ): Config {
   const queueRedisUrl = env.REDIS_QUEUE_URL ?? env.REDIS_URL;
   const cacheRedisUrl = env.REDIS_CACHE_URL ?? env.REDIS_URL;
-  const keyNames = arena.models.flatMap((model) => model.endpoint?.apiKeyEnv ?? []);
   return {
     dataDir: path.resolve(cwd, env.NOF0_DATA_DIR),
     run: env.NOF0_RUN ?? null,
@@ -146,67 +149,62 @@ function toConfig(
       long: env.NOF0_TTL_LONG * 1000,
       positions: env.NOF0_TTL_POSITIONS * 1000,
       analytics: env.NOF0_TTL_ANALYTICS * 1000,
+      responses: env.NOF0_TTL_RESPONSES * 1000,
       guard: env.NOF0_TTL_GUARD * 1000,
       lock: env.NOF0_TTL_LOCK * 1000,
     },
     arena,
-    apiKeys: Object.fromEntries(keyNames.map((name) => [name, variables[name] ?? ''])),
+    prompts,
+    apiKeys: Object.fromEntries(keyNames(arena).map((name) => [name, variables[name] ?? ''])),
   };
 }
 
-function readDotEnv(file: string, faults: Fault[]): Record<string, string> {
-  if (!existsSync(file)) return {};
-  const text = readText(file, faults);
-  if (text === null) return {};
-  text.split(/\r?\n/).forEach((line, index) => {
-    if (
-      line.trim() !== '' &&
-      !line.trim().startsWith('#') &&
-      !/^\s*(export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*=/.test(line)
-    ) {
-      faults.push({ path: `.env: line ${index + 1}`, expected: 'NAME=value, a comment or an empty line' });
-    }
-  });
-  return definedOnly(parseEnv(text));
-}
+type References = z.infer<typeof arenaReferences>;
 
-function readArena(file: string, variables: Record<string, string>, faults: Fault[]): Arena | null {
+/** The arena, and of one that is at fault what other things must be judged by. */
+function readArena(
+  file: string,
+  variables: Record<string, string>,
+  faults: Fault[],
+): { arena: Arena | null; references: References } {
   const name = path.basename(file);
+  const nothing = { arena: null, references: { models: [] } };
   const text = readText(file, faults);
-  if (text === null) return null;
+  if (text === null) return nothing;
   let parsed: unknown;
   try {
     parsed = parseYaml(text);
   } catch (error) {
     faults.push({ path: `${name}: (whole)`, expected: `valid YAML: ${messageOf(error).split('\n')[0]}` });
-    return null;
+    return nothing;
   }
   const arena = arenaSchema.safeParse(parsed);
   if (!arena.success) faults.push(...zodFaults(arena.error, name));
-  faults.push(...crossFaults(parsed, variables, name));
-  return arena.success ? arena.data : null;
+  const references = arenaReferences.parse(parsed);
+  faults.push(...crossFaults(references, variables, name));
+  return { arena: arena.success ? arena.data : null, references };
 }
 
-/** The text of a file; null, and a fault, when it cannot be read. */
-function readText(file: string, faults: Fault[]): string | null {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    faults.push({ path: `${path.basename(file)}: (whole)`, expected: `a readable file at ${file}` });
-    return null;
-  }
+/** Names of the variables that hold keys of endpoints. */
+function keyNames({ models }: References): string[] {
+  return models.flatMap((model) => model.endpoint?.apiKeyEnv ?? []);
 }
 
-/** What one field alone cannot show: ids that appear twice, keys that are named but not set. */
-function crossFaults(parsed: unknown, variables: Record<string, string>, name: string): Fault[] {
+/** What one field alone cannot show: ids that appear twice, keys that are named but not set, or that are no keys. */
+function crossFaults(references: References, variables: Record<string, string>, name: string): Fault[] {
   const seen = new Set<string>();
-  return arenaReferences.parse(parsed).models.flatMap((model, index) => {
+  return references.models.flatMap((model, index) => {
     const faults: Fault[] = [];
     if (model.id !== undefined && seen.has(model.id))
       faults.push({ path: `${name}: models.${index}.id`, expected: `an id of its own ("${model.id}" is taken)` });
     if (model.id !== undefined) seen.add(model.id);
     const keyName = model.endpoint?.apiKeyEnv;
-    if (keyName !== undefined && !variables[keyName]) {
+    if (keyName !== undefined && Object.keys(environmentFields).includes(keyName)) {
+      faults.push({
+        path: `${name}: models.${index}.endpoint.apiKeyEnv`,
+        expected: `a variable that holds a key; ${keyName} is the platform's own and would be sent to the endpoint`,
+      });
+    } else if (keyName !== undefined && !variables[keyName]) {
       faults.push({
         path: `${name}: models.${index}.endpoint.apiKeyEnv`,
         expected: `the environment variable ${keyName} to be set`,
@@ -217,10 +215,10 @@ function crossFaults(parsed: unknown, variables: Record<string, string>, name: s
 }
 
 /** A misspelt NOF0_… variable would be ignored in silence; it is a fault, with the name that was probably meant. */
-function unknownVariables(variables: Record<string, string>): Fault[] {
+function unknownVariables(variables: Record<string, string>, keys: readonly string[]): Fault[] {
   const known = Object.keys(environmentFields);
   return Object.keys(variables)
-    .filter((name) => name.startsWith('NOF0_') && !known.includes(name))
+    .filter((name) => name.startsWith('NOF0_') && !known.includes(name) && !keys.includes(name))
     .map((name) => {
       const guess = closest(name, known);
       return {
@@ -228,13 +226,6 @@ function unknownVariables(variables: Record<string, string>): Fault[] {
         expected: guess ? `a known name; did you mean ${guess}?` : 'a known name',
       };
     });
-}
-
-function definedOnly(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  // An empty variable is one that is not set: compose files and CI systems pass them so.
-  return Object.fromEntries(
-    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),
-  );
 }
 
 function freeze<T extends object>(value: T): T {

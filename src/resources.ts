@@ -6,10 +6,10 @@ import { parseClusterAddress } from './domain/redis-address.ts';
 import { registerEffects } from './effect-handlers.ts';
 import { realTime, replayTime, type Stories, type Trader } from './engine/context.ts';
 import { FrameBuilder } from './engine/market-frame.ts';
-import { configDigest } from './engine/register-arena.ts';
+import { configDigest, settingsOf } from './engine/register-arena.ts';
 import { CodedError } from './errors.ts';
 import { PaperExchange } from './exchange/paper/paper-exchange.ts';
-import { openModel } from './llm/index.ts';
+import { openModel, promptOf } from './llm/index.ts';
 import { openMarket } from './market/index.ts';
 import { PROJECTIONS } from './projections/families.ts';
 import { PriceKeys } from './projections/price-keys.ts';
@@ -20,6 +20,7 @@ import { connectRedis, openRedis, type ScriptedRedis } from './redis/connections
 import { KeyRegistry } from './redis/keys.ts';
 import { checkMemoryPolicies } from './redis/memory-policy.ts';
 import { JobQueues } from './redis/queues.ts';
+import { RedisResponses } from './redis/response-store.ts';
 import { Database } from './store/database.ts';
 import { RunHistory } from './store/job-runs.ts';
 import { Outbox } from './store/outbox.ts';
@@ -155,18 +156,12 @@ export async function openStories(resources: Resources): Promise<{ stories: Stor
       ? { kind: 'replay', dir: run.settings.dir ?? '' }
       : { kind: 'synthetic', seed: run.seed, historyMs: config.arena.history, tickMs: schedules.price },
   );
-  const traders = new Map<string, Trader>(
-    config.arena.models.map((participant) => [
-      participant.id,
-      { participant, model: openModel(participant, config), configDigest: configDigest(participant) },
-    ]),
-  );
   const stories: Stories = {
     db,
     drain: (effects) => outbox.drain(effects),
     market,
     exchange: new PaperExchange(db, market.provider, config.arena.paper),
-    traders,
+    traders: openTraders(resources),
     clock: run.kind === 'replay' ? replayTime : realTime,
     config,
     pace: schedules,
@@ -175,6 +170,18 @@ export async function openStories(resources: Resources): Promise<{ stories: Stor
     metrics,
   };
   return { stories, frames: new FrameBuilder(stories) };
+}
+
+/** The participants of the arena with the models that decide for them. */
+export function openTraders({ config, run, cacheRedis, keys, metrics, logger }: Resources): Map<string, Trader> {
+  const responses = new RedisResponses(cacheRedis, keys, metrics, logger);
+  return new Map(
+    config.arena.models.map((participant) => {
+      const model = openModel(participant, config, { responses, isReplay: run.kind === 'replay' });
+      const trader = { participant, model, prompt: promptOf(participant, config) };
+      return [participant.id, { ...trader, configDigest: configDigest(settingsOf(trader)) }];
+    }),
+  );
 }
 
 /** What a market setting makes of a run. */

@@ -114,6 +114,8 @@ const endpoint = z.strictObject({
   model: z.string().min(1),
   /** Name of the environment variable that holds the key; the key itself never stands in a file. */
   apiKeyEnv: variableName.optional(),
+  /** File with the wording of the prompt, relative to the arena file; the shipped one if absent. */
+  prompt: z.string().min(1).optional(),
   temperature: z.number().min(0).max(2).optional(),
   /** How hard a reasoning model thinks; passed on as it is. */
   reasoningEffort: z
@@ -123,6 +125,8 @@ const endpoint = z.strictObject({
   maxCompletionTokens: z.int().positive().max(1_000_000).default(2000),
   /** A question and its one repair must fit into the time of their job. */
   timeout: duration(100, 80_000).default(60_000),
+  /** Whether answers are remembered; absent: in replays, where the same questions come again. */
+  cache: z.boolean().optional(),
   /** Calls beyond the first, in one slot, when the endpoint did not answer. */
   retries: z.int().min(0).max(5).default(2),
   promptUsdPerMillionTokens: z.number().nonnegative().default(0),
@@ -209,7 +213,10 @@ export const arenaReferences = z
         .object({
           id: z.string().optional().catch(undefined),
           endpoint: z
-            .object({ apiKeyEnv: variableName.optional().catch(undefined) })
+            .object({
+              apiKeyEnv: variableName.optional().catch(undefined),
+              prompt: z.string().min(1).optional().catch(undefined),
+            })
             .optional()
             .catch(undefined),
         })

@@ -70,6 +70,12 @@ export const environmentFields = {
   NOF0_TTL_LONG: z.coerce.number().int().min(1).default(300).describe('Seconds. Equity curves, assets, conversations.'),
   NOF0_TTL_POSITIONS: z.coerce.number().int().min(1).default(30).describe('Seconds. Open positions.'),
   NOF0_TTL_ANALYTICS: z.coerce.number().int().min(1).default(600).describe('Seconds. Analytics.'),
+  NOF0_TTL_RESPONSES: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(300)
+    .describe('Seconds. Remembered answers of language models.'),
   NOF0_TTL_GUARD: z.coerce.number().int().min(1).default(86_400).describe('Seconds. Trade stream guards.'),
   NOF0_TTL_LOCK: z.coerce.number().int().min(1).default(5).describe('Seconds. Refresh locks.'),
   OTEL_EXPORTER_OTLP_ENDPOINT: url(['http:', 'https:'])

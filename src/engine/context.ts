@@ -1,6 +1,7 @@
 /** What every story gets: the doors it may use, and market time. Stories take time from nowhere else. */
 
 import type { Config, Participant, Schedules } from '../config.ts';
+import type { PromptTemplate } from '../domain/prompt-template.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import type { DecisionModel } from '../llm/decision-model.ts';
 import type { MarketData } from '../market/market-data.ts';
@@ -22,6 +23,8 @@ export const replayTime: Clock = { now: (asOfMs) => asOfMs };
 export type Trader = {
   readonly participant: Participant;
   readonly model: DecisionModel;
+  /** How the model is asked; a built-in strategy is asked without words. */
+  readonly prompt: PromptTemplate;
   readonly configDigest: string;
 };
 

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { aggregate } from '../domain/bars.ts';
+import { canonicalJson } from '../domain/canonical-json.ts';
 import type { FrameAsset, MarketFrame } from '../domain/decision.ts';
 import { changeOver, computeIndicators } from '../domain/indicators.ts';
 import { CANDLE_INTERVAL_MS, type Candle } from '../domain/market.ts';
@@ -64,7 +65,7 @@ export class FrameBuilder {
         ]),
       ),
     };
-    return keepFrame(db, frame, sha256(JSON.stringify(frame)));
+    return keepFrame(db, frame, frameDigest(frame));
   }
 
   async #awaitWatermark(slotMs: number, signal: AbortSignal): Promise<number> {
@@ -104,6 +105,11 @@ function complete(candles: ReadonlyMap<string, Candle[]>, uptoMs: number) {
     return [symbol, behind < 0 ? all : all.slice(0, behind)] as const;
   });
   return { uptoMs, candles: new Map(kept) };
+}
+
+/** Digest under which a frame is stored. Stored and read back, it is still the same. */
+export function frameDigest(frame: MarketFrame): string {
+  return sha256(canonicalJson(frame));
 }
 
 function frameAsset(

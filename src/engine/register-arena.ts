@@ -5,15 +5,22 @@ import { saveAssets } from '../store/market.ts';
 import { registerModels } from '../store/models.ts';
 import type { RunRow } from '../store/runs.ts';
 import { syncSchedules } from '../store/schedules.ts';
-import type { Stories } from './context.ts';
+import type { Stories, Trader } from './context.ts';
 import { schedulesOf } from './slots.ts';
 
 /** Longer than any schedule's interval. */
 const LOOK_BACK_MS = 24 * 3_600_000;
 
+/** What a participant decides with: its settings and, where it is asked in words, the prompt. */
+export function settingsOf({ participant, prompt }: Pick<Trader, 'participant' | 'prompt'>): object {
+  if (participant.endpoint === undefined) return participant;
+  const { version, digest, system, user } = prompt;
+  return { ...participant, prompt: { version, digest, system, user } };
+}
+
 /** Digest under which the settings of a participant are stored. */
-export function configDigest(participant: object): string {
-  return sha256(JSON.stringify(participant)).slice(0, 16);
+export function configDigest(settings: object): string {
+  return sha256(JSON.stringify(settings)).slice(0, 16);
 }
 
 /** `nowMs`: market time of the start; new schedules begin behind it, and accounts have their inception there. */
@@ -23,12 +30,12 @@ export async function registerArena(stories: Stories, run: RunRow, nowMs: number
   const inceptionMs = run.startMs ?? nowMs;
   await registerModels(
     db,
-    [...stories.traders.values()].map(({ participant, configDigest: digest }) => ({
+    [...stories.traders.values()].map(({ participant, prompt, configDigest: digest }) => ({
       id: participant.id,
       displayName: participant.name ?? participant.id,
       exchangeProvider: exchange.provider,
       marketProvider: market.provider,
-      config: participant,
+      config: settingsOf({ participant, prompt }),
       configDigest: digest,
       initialEquityUsd: participant.initialEquityUsd,
     })),

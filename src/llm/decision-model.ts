@@ -30,6 +30,13 @@ export type ModelReply = {
   readonly costUsd: number;
 };
 
+/** Answers by the question they were given to. Never fails: what is not known is asked. */
+export interface ResponseMemory {
+  /** The answer that was given to exactly this question before, free of charge; null when there is none. */
+  recall(request: DecisionRequest): Promise<ModelReply | null>;
+  keep(request: DecisionRequest, reply: ModelReply): Promise<void>;
+}
+
 export interface DecisionModel {
   /** Kind of model, for instance `trend-follower` or the id of the participant behind an endpoint. */
   readonly kind: string;
@@ -43,6 +50,6 @@ export interface DecisionModel {
    * decision (`details`: `raw` if there was a text, `promptTokens`, `completionTokens`, `costUsd` if they are known).
    */
   decide(request: DecisionRequest, signal: AbortSignal): Promise<ModelReply>;
-  /** The answer that was given to exactly this request before, free of charge; null when there is none. Absent: nothing is remembered. */
-  recall?(request: DecisionRequest): Promise<ModelReply | null>;
+  /** Answers given before; absent where every question is asked. */
+  readonly memory?: ResponseMemory;
 }

@@ -1,28 +1,46 @@
 /** Opens the model behind every participant of the arena. */
 
 import type { Config, Participant } from '../config.ts';
+import type { PromptTemplate } from '../domain/prompt-template.ts';
+import { CodedError } from '../errors.ts';
 import { BUILTIN_STRATEGIES } from './builtin/index.ts';
 import type { DecisionModel } from './decision-model.ts';
 import { openAiCompatibleModel } from './openai-compatible.ts';
+import { type ResponseStore, responseMemory } from './response-memory.ts';
 
 const PER_MILLION = 1_000_000;
 
+/** What a model may remember, and whether it does without being told to. */
+export type Memories = { readonly responses: ResponseStore; readonly isReplay: boolean };
+
 /** A built-in strategy by name, or a client of the endpoint that the participant names. */
-export function openModel(participant: Participant, config: Config): DecisionModel {
+export function openModel(participant: Participant, config: Config, memories: Memories): DecisionModel {
   if (participant.strategy !== undefined) return BUILTIN_STRATEGIES[participant.strategy].create();
-  const endpoint = participant.endpoint;
+  const { id, endpoint } = participant;
   // The arena file's check lets no participant through that has neither.
-  if (endpoint === undefined) throw new Error(`participant ${participant.id} has neither strategy nor endpoint`);
-  return openAiCompatibleModel({
-    name: participant.id,
-    baseUrl: endpoint.baseUrl,
+  if (endpoint === undefined) throw new CodedError('NOF0_INTERNAL', `${id} has neither strategy nor endpoint`);
+  const { baseUrl, model: name, temperature, reasoningEffort, maxCompletionTokens } = endpoint;
+  const model = openAiCompatibleModel({
+    name: id,
+    baseUrl,
     apiKey: endpoint.apiKeyEnv === undefined ? '' : (config.apiKeys[endpoint.apiKeyEnv] ?? ''),
-    model: endpoint.model,
-    ...(endpoint.temperature === undefined ? {} : { temperature: endpoint.temperature }),
-    ...(endpoint.reasoningEffort === undefined ? {} : { reasoningEffort: endpoint.reasoningEffort }),
-    maxCompletionTokens: endpoint.maxCompletionTokens,
+    model: name,
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(reasoningEffort === undefined ? {} : { reasoningEffort }),
+    maxCompletionTokens,
     timeoutMs: endpoint.timeout,
     promptUsdPerToken: endpoint.promptUsdPerMillionTokens / PER_MILLION,
     completionUsdPerToken: endpoint.completionUsdPerMillionTokens / PER_MILLION,
   });
+  if (!(endpoint.cache ?? memories.isReplay)) return model;
+  const asker = { id, baseUrl, name, temperature, reasoningEffort, maxCompletionTokens };
+  return { ...model, memory: responseMemory(memories.responses, asker) };
+}
+
+/** How the participant is asked. */
+export function promptOf({ endpoint }: Participant, { prompts }: Config): PromptTemplate {
+  const prompt = prompts[endpoint?.prompt ?? ''];
+  // The configuration has read every prompt that the arena file names.
+  if (prompt === undefined) throw new CodedError('NOF0_INTERNAL', `the prompt "${endpoint?.prompt}" was not read`);
+  return prompt;
 }

@@ -1,10 +1,8 @@
-/** The prompt of a language model: rules and answer format in `system`, account and market of the slot in `user`. */
+/** The prompt of a language model: a template filled with the account and the market of a slot. */
 
 import type { DecisionContext, FrameAsset, Indicators, MarketFrame, PositionView } from '../domain/decision.ts';
+import { fill, type PromptTemplate } from '../domain/prompt-template.ts';
 import { sha256 } from '../domain/random.ts';
-
-/** Changes whenever the wording does: stored with every cycle. */
-export const PROMPT_VERSION = 'v1';
 
 const CLOSES_SHOWN = 12;
 
@@ -12,22 +10,55 @@ export type RenderedPrompt = {
   readonly system: string;
   readonly user: string;
   readonly version: string;
-  /** SHA-256 of both texts. */
+  /** SHA-256 of version and both texts: the same digest is the same question. */
   readonly digest: string;
 };
 
-/** Renders what a model is told in one slot. The same context and frame always give the same text. */
-export function renderPrompt(context: DecisionContext, frame: MarketFrame): RenderedPrompt {
-  const system = systemPrompt(context);
-  const user = [
-    `Time: ${new Date(context.slotMs).toISOString()} (decision ${context.cycleNumber})`,
-    section('Account', accountLines(context)),
-    section('Open positions', positionLines(context)),
-    section('Market', marketLines(frame)),
-    'Decide now. Answer with the JSON object only.',
-  ].join('\n\n');
-  return { system, user, version: PROMPT_VERSION, digest: sha256(`${PROMPT_VERSION}\n${system}\n${user}`) };
+/** Renders what a model is told in one slot. The same template, context and frame always give the same text. */
+export function renderPrompt(template: PromptTemplate, context: DecisionContext, frame: MarketFrame): RenderedPrompt {
+  const { limits } = context;
+  const values = {
+    time: new Date(context.slotMs).toISOString(),
+    decision_number: String(context.cycleNumber),
+    account: accountLines(context).join('\n'),
+    positions: positionLines(context).join('\n'),
+    market: marketLines(frame).join('\n'),
+    symbols: Object.keys(frame.assets).sort().join(', '),
+    min_position_usd: String(limits.minPositionUsd),
+    max_position_usd: String(limits.maxPositionUsd),
+    max_positions: String(limits.maxPositions),
+    max_leverage: String(limits.maxLeverage),
+    max_margin_usage: percent(limits.maxMarginUsage),
+    min_confidence: String(limits.minConfidence),
+    answer_format: ANSWER_FORMAT,
+  };
+  const { version } = template;
+  const system = fill(template.system, values);
+  const user = fill(template.user, values);
+  return { system, user, version, digest: sha256(`${version}\n${system}\n${user}`) };
 }
+
+const ANSWER_FORMAT = `Answer with one JSON object and nothing else:
+{
+  "reasoning": "what you see in the market and in your positions",
+  "decisions": [
+    {
+      "symbol": "BTC",
+      "action": "open_long",
+      "position_size_usd": 1000,
+      "leverage": 2,
+      "entry_price": 100000,
+      "stop_loss": 98500,
+      "take_profit": 103000,
+      "confidence": 0.7,
+      "risk_usd": 15,
+      "reasoning": "why",
+      "invalidation_condition": "what would prove this wrong"
+    }
+  ]
+}
+symbol, action and confidence (0 to 1) are always required. The numbers above are an example of the format, not advice.
+An empty list of decisions means that everything is held.`;
 
 const MAX_FAULTS = 20;
 /** Of an answer that is sent back: enough to see what was meant. */
@@ -49,48 +80,6 @@ export function renderRepair(
   ];
   // An endpoint may refuse an empty message.
   return { said: raw.slice(0, MAX_SAID) || '(nothing)', asked: asked.join('\n') };
-}
-
-function systemPrompt({ limits }: DecisionContext): string {
-  return `You trade perpetual futures on one account, in competition with other models. Your goal is the highest equity after
-fees and funding, without ruin.
-
-Rules
-- Actions: open_long, open_short, close_long, close_short, hold. A symbol that you do not mention is held.
-- One position per symbol. Never open where a position is open; close it first and open in a later decision. A close is whole.
-- Every entry needs stop_loss and take_profit: a long has stop_loss < price < take_profit, a short the reverse.
-- position_size_usd is the notional (margin × leverage), between ${limits.minPositionUsd} and ${limits.maxPositionUsd} USD.
-- At most ${limits.maxPositions} open positions, leverage at most ${limits.maxLeverage} and at most the symbol's own maximum.
-- Margin in use may not exceed ${percent(limits.maxMarginUsage)} of the equity.
-- Entries with a confidence below ${limits.minConfidence} are not executed.
-- Orders are executed at the market. Every fill costs a fee: do nothing rather than trade without an edge.
-- Funding is paid every hour; with a positive rate longs pay shorts.
-
-Answer with one JSON object and nothing else:
-{
-  "reasoning": "what you see in the market and in your positions",
-  "decisions": [
-    {
-      "symbol": "BTC",
-      "action": "open_long",
-      "position_size_usd": 1000,
-      "leverage": 2,
-      "entry_price": 100000,
-      "stop_loss": 98500,
-      "take_profit": 103000,
-      "confidence": 0.7,
-      "risk_usd": 15,
-      "reasoning": "why",
-      "invalidation_condition": "what would prove this wrong"
-    }
-  ]
-}
-symbol, action and confidence (0 to 1) are always required. The numbers above are an example of the format, not advice.
-An empty list of decisions means that everything is held.`;
-}
-
-function section(title: string, lines: readonly string[]): string {
-  return `## ${title}\n${lines.join('\n')}`;
 }
 
 function accountLines({ account, positions, limits }: DecisionContext): string[] {

@@ -3,6 +3,7 @@
 import { leaderboardRow, rank } from '../domain/leaderboard.ts';
 import { publishedPosition, publishedTrade } from '../domain/published.ts';
 import { analyticsPayloads } from '../store/analytics.ts';
+import { recentMessages, speakingModelIds } from '../store/conversations.ts';
 import { lastDecisions } from '../store/decision-reads.ts';
 import { equityCurves, standings } from '../store/equity.ts';
 import { modelIds } from '../store/models.ts';
@@ -54,6 +55,20 @@ const tradesRecent: Projection = {
   async load({ db }, ids) {
     return byModel(ids, await recentTrades(db, first(ids)), (own) =>
       own.map((row) => JSON.stringify(publishedTrade(row))),
+    );
+  },
+};
+
+/** Messages of a model in its key and in the API. */
+export const MESSAGES_SHOWN = 20;
+
+/** Of models that are asked in words: what a built-in strategy would say stands in its decisions. */
+const conversations: Projection = {
+  family: 'conversations',
+  all: async ({ db }) => (await speakingModelIds(db)).map((id) => [id]),
+  async load({ db }, ids) {
+    return byModel(ids, await recentMessages(db, first(ids), MESSAGES_SHOWN), (own) =>
+      own.map(({ role, content, tsMs }) => JSON.stringify({ role, content, timestamp: tsMs / 1000 })),
     );
   },
 };
@@ -142,6 +157,7 @@ const analyticsAll: Projection = {
 export const PROJECTIONS: readonly Projection[] = [
   positions,
   tradesRecent,
+  conversations,
   decisionLast,
   traderState,
   leaderboard,

@@ -73,6 +73,15 @@ export class KeyRegistry {
     return `${this.prefix}:lock:${resource}:${encodeId(id)}`;
   }
 
+  /** Cache role: a remembered answer of a language model, by the digest of the question. */
+  llmResponse(digest: string): string {
+    return `${this.prefix}:llm:response:${digest}`;
+  }
+
+  get responseTtlMs(): number {
+    return this.#ttl.responses;
+  }
+
   /** Queue role: the trade stream. One script writes it and a guard, so in a cluster they share a tag: `{nof0:trades}:stream`. */
   tradeStream(): string {
     return this.#queueCluster ? `{${this.prefix}:trades}:stream` : `${this.prefix}:trades:stream`;

@@ -26,3 +26,9 @@ export function recentMessages(
     [modelIds, perModel],
   );
 }
+
+/** Models that are asked in words, all but the built-in strategies. */
+export async function speakingModelIds(db: Queryable): Promise<string[]> {
+  const rows = await db.query<{ id: string }>(`SELECT id FROM models WHERE config->>'strategy' IS NULL ORDER BY id`);
+  return rows.map((row) => row.id);
+}

@@ -19,9 +19,15 @@ afterEach(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-type Given = { readonly env?: Record<string, string>; readonly dotEnv?: string; readonly arena?: string | null };
+type Given = {
+  readonly env?: Record<string, string>;
+  readonly dotEnv?: string;
+  readonly arena?: string | null;
+  readonly files?: Record<string, string>;
+};
 
-function load({ env = {}, dotEnv, arena = ONE_MODEL }: Given = {}): Config {
+function load({ env = {}, dotEnv, arena = ONE_MODEL, files = {} }: Given = {}): Config {
+  for (const [name, text] of Object.entries(files)) writeFileSync(path.join(dir, name), text);
   if (dotEnv !== undefined) writeFileSync(path.join(dir, '.env'), dotEnv);
   if (arena !== null) writeFileSync(path.join(dir, 'arena.yaml'), arena);
   return loadConfig({ env, cwd: dir, arenaFile: 'arena.yaml' });
@@ -173,6 +179,40 @@ describe('reading', () => {
       'models:\n  - { id: a, endpoint: { baseUrl: "http://127.0.0.1:1/v1", model: m, apiKeyEnv: A_KEY } }\n';
     expect(load({ arena, env: { A_KEY: 'sk-1', B_KEY: 'sk-2' } }).apiKeys).toEqual({ A_KEY: 'sk-1' });
     expect(load({ arena, dotEnv: 'A_KEY=sk-3\n' }).apiKeys).toEqual({ A_KEY: 'sk-3' });
+  });
+
+  it('takes a key from a variable of any name but those that the platform reads itself', () => {
+    const arena = (name: string) =>
+      `models:\n  - { id: a, endpoint: { baseUrl: "http://127.0.0.1:1/v1", model: m, apiKeyEnv: ${name} } }\n`;
+    expect(load({ arena: arena('NOF0_MY_KEY'), env: { NOF0_MY_KEY: 'sk-1' } }).apiKeys).toEqual({
+      NOF0_MY_KEY: 'sk-1',
+    });
+    expect(faultsOf({ arena: arena('NOF0_HTTP_HOST'), env: { NOF0_HTTP_HOST: '127.0.0.1' } })).toEqual([
+      { path: 'arena.yaml: models.0.endpoint.apiKeyEnv', expected: expect.stringContaining("platform's own") },
+    ]);
+  });
+
+  it.each(['http://me:secret@host/v1', 'https://host/v1?key=secret', 'ftp://host/v1', 'host'])(
+    'refuses the endpoint address %s',
+    (baseUrl) => {
+      const arena = `models:\n  - { id: a, endpoint: { baseUrl: "${baseUrl}", model: m } }\n`;
+      expect(faultsOf({ arena }).map(({ path: at }) => at)).toContain('arena.yaml: models.0.endpoint.baseUrl');
+    },
+  );
+
+  it('reads the prompts that the arena file names, and the shipped one', () => {
+    const arena =
+      'models:\n  - { id: a, endpoint: { baseUrl: "http://127.0.0.1:1/v1", model: m, prompt: short.md } }\n';
+    const short = '---\nversion: short-1\n---\n# System\nTrade.\n# User\n{{market}}\n';
+    expect(faultsOf({ arena })).toEqual([
+      { path: 'short.md: (whole)', expected: expect.stringContaining('a readable file') },
+    ]);
+    const { prompts } = load({ arena, files: { 'short.md': short } });
+    expect(prompts['short.md']).toMatchObject({ version: 'short-1', system: 'Trade.', user: '{{market}}' });
+    expect(prompts['']?.version).toMatch(/^v\d+$/);
+    expect(faultsOf({ arena, files: { 'short.md': short.replace('market', 'markt') } })).toEqual([
+      { path: 'short.md: (whole)', expected: expect.stringContaining('did you mean {{market}}?') },
+    ]);
   });
 
   it('is frozen to the last leaf', () => {

@@ -1,4 +1,6 @@
+import { rmSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
+import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Answer, Decision } from '../../src/domain/decision.ts';
 import type { Rejection } from '../../src/domain/review.ts';
@@ -7,7 +9,9 @@ import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { FrameBuilder } from '../../src/engine/market-frame.ts';
 import { CodedError } from '../../src/errors.ts';
+import { checkKeys } from '../../src/projections/check.ts';
 import type { CycleOrders } from '../../src/store/decisions.ts';
+import { tempDir } from '../temp-dir.ts';
 import { type Arena, arenaConfig, cached, count, never, one, openTestArena, T0, until } from './arena.ts';
 import { completion, type Endpoint, json, openEndpoint, USAGE, withExchange } from './stand-ins.ts';
 
@@ -26,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => endpoint.close());
 afterEach(() => arena.run.close());
 
-async function open(participant: object = {}): Promise<void> {
+async function open(participant: object = {}, asking: object = {}): Promise<void> {
   endpoint.asked.length = 0;
   const settings = {
     ...{
@@ -36,7 +40,7 @@ async function open(participant: object = {}): Promise<void> {
       timeout: '20s',
       apiKeyEnv: 'SAGE_KEY',
     },
-    ...{ promptUsdPerMillionTokens: 0.5, completionUsdPerMillionTokens: 1.5 },
+    ...{ promptUsdPerMillionTokens: 0.5, completionUsdPerMillionTokens: 1.5, ...asking },
   };
   const models = [{ id: MODEL, endpoint: settings, ...participant }];
   arena = await openTestArena(arenaConfig({ history: '30m', models }, { SAGE_KEY: 'k' }));
@@ -56,6 +60,7 @@ type Stored = {
   error_code: string | null;
   error_message: string | null;
   llm_calls: number;
+  context_digest: string | null;
 };
 const recordOf = (slotMs = T0) => one<Stored>(arena.db, 'SELECT * FROM decision_cycles WHERE slot_ms = $1', [slotMs]);
 const usage = () =>
@@ -85,7 +90,7 @@ describe('an answer', () => {
     endpoint.reply = answering(decision);
     expect(await cycle()).toEqual({ kind: 'done', note: { orders: 3, rejected: 0 } });
     expect(await recordOf()).toMatchObject({
-      ...{ step: 'done', success: true, decisions: [decision], cot_trace: 'because', prompt_version: 'v1' },
+      ...{ step: 'done', success: true, decisions: [decision], cot_trace: 'because', prompt_version: 'v2' },
       ...{ prompt_tokens: USAGE.prompt_tokens, completion_tokens: USAGE.completion_tokens, error_code: null },
       answer: { reasoning: 'because', decisions: [decision] },
       prompt_digest: expect.stringMatching(/^[0-9a-f]{64}$/),
@@ -379,6 +384,92 @@ describe('no answer', () => {
     expect(await cycle(arena.stories, T0 + MINUTE_MS)).toMatchObject({ note: { orders: 3 } });
     expect(await recordOf(T0 + MINUTE_MS)).toMatchObject({ cycle_number: 2 });
   });
+});
+
+describe('a conversation', () => {
+  beforeEach(() => open());
+
+  it('is published when its cycle has ended, and holds the newest messages', async () => {
+    const key = arena.run.resources.keys.key('conversations', [MODEL]);
+    const published = async () =>
+      (await arena.run.resources.cacheRedis.lrange(key, 0, -1)).map((text) => JSON.parse(text) as object);
+    endpoint.reply = answering(await long('SOL'));
+    await cycle();
+    expect(await published()).toEqual([
+      ...(endpoint.asked[0]?.messages ?? []).map((message) => ({ ...message, timestamp: T0 / 1000 })),
+      { role: 'assistant', content: expect.stringContaining('SOL'), timestamp: T0 / 1000 },
+    ]);
+    for (let slot = 1; slot <= 7; slot++) {
+      await ingestPrices(arena.stories, T0 + slot * MINUTE_MS, never);
+      await cycle(arena.stories, T0 + slot * MINUTE_MS);
+    }
+    const messages = await published();
+    expect(messages).toHaveLength(20);
+    expect(messages.at(-1)).toMatchObject({ role: 'assistant', timestamp: T0 / 1000 + 7 * 60 });
+    const { publisher } = arena.run.resources;
+    expect((await checkKeys(publisher)).find(({ family }) => family === 'conversations')).toMatchObject({
+      ...{ compared: 1, differences: [] },
+    });
+  });
+});
+
+describe('the response cache', () => {
+  const lookups = async () => {
+    const { values } = await arena.run.resources.metrics.llmCacheReads.get();
+    return Object.fromEntries(values.map(({ labels, value }) => [labels.result, value]));
+  };
+  /** A prompt that is the same in every slot. */
+  const inPrompts = async (work: (prompt: string) => Promise<void>) => {
+    const dir = await tempDir('nof0-prompt-');
+    const prompt = path.join(dir, 'same.md');
+    writeFileSync(prompt, '---\nversion: same\n---\n# System\n{{answer_format}}\n# User\n{{symbols}}\n');
+    try {
+      await work(prompt);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  };
+
+  it('answers a question that comes again, for nothing, and says so', () =>
+    inPrompts(async (prompt) => {
+      await open({}, { cache: true, prompt });
+      endpoint.reply = answering();
+      for (let slot = 0; slot < 5; slot++) {
+        await ingestPrices(arena.stories, T0 + slot * MINUTE_MS, never);
+        await cycle(arena.stories, T0 + slot * MINUTE_MS);
+      }
+      expect(endpoint.asked).toHaveLength(1);
+      const { hit = 0, miss = 0 } = await lookups();
+      expect({ hit, miss }).toEqual({ hit: 4, miss: 1 });
+      expect(hit / (hit + miss)).toBeGreaterThan(0.2);
+      expect(await recordOf(T0)).toMatchObject({ llm_cached: false, llm_calls: 1, prompt_version: 'same' });
+      expect(await recordOf(T0 + MINUTE_MS)).toMatchObject({
+        ...{ step: 'done', success: true, llm_cached: true, llm_calls: 0, cost_usd: 0, prompt_tokens: 0 },
+        answer: { reasoning: 'because', decisions: [] },
+      });
+      expect(await usage()).toMatchObject({ requests: 1, usedTokens: USAGE.total_tokens });
+      const [said] = await arena.db.query('SELECT metadata FROM conversation_messages ORDER BY id DESC LIMIT 1');
+      expect(said).toEqual({ metadata: { cached: true, cost_usd: 0 } });
+    }));
+
+  it('is not asked by a model that trades in real time, unless it is told to', () =>
+    inPrompts(async (prompt) => {
+      await open({}, { prompt });
+      endpoint.reply = answering();
+      await cycle();
+      await ingestPrices(arena.stories, T0 + MINUTE_MS, never);
+      await cycle(arena.stories, T0 + MINUTE_MS);
+      expect(endpoint.asked).toHaveLength(2);
+      expect(await lookups()).toEqual({});
+    }));
+
+  it('that is gone makes the model be asked', () =>
+    inPrompts(async (prompt) => {
+      await open({}, { cache: true, prompt });
+      arena.run.resources.cacheRedis.disconnect();
+      endpoint.reply = answering(await long('SOL'));
+      expect(await cycle()).toMatchObject({ kind: 'done', note: { orders: 3 } });
+    }));
 });
 
 describe('a budget', () => {

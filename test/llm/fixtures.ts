@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { expect } from 'vitest';
 import type {
   Answer,
@@ -7,11 +9,20 @@ import type {
   MarketFrame,
   PositionView,
 } from '../../src/domain/decision.ts';
+import { type PromptTemplate, parsePromptTemplate } from '../../src/domain/prompt-template.ts';
 import { STRATEGY_NAMES } from '../../src/domain/strategy-names.ts';
 import { BUILTIN_STRATEGIES } from '../../src/llm/builtin/index.ts';
 import type { DecisionRequest } from '../../src/llm/decision-model.ts';
+import { REPO } from '../paths.ts';
 
 export const SLOT_MS = Date.UTC(2025, 6, 22, 12);
+
+/** The prompt that models are asked with unless the arena file names another one. */
+export function shippedPrompt(): PromptTemplate {
+  const read = parsePromptTemplate(readFileSync(path.join(REPO, 'config/prompts/decision.md'), 'utf8'));
+  if ('faults' in read) throw new Error(read.faults.join());
+  return read.template;
+}
 
 export const NO_INDICATORS: Indicators = {
   ema20: null,

@@ -5,7 +5,7 @@ import { CodedError } from '../../src/errors.ts';
 import type { DecisionRequest } from '../../src/llm/decision-model.ts';
 import { type OpenAiCompatibleOptions, openAiCompatibleModel } from '../../src/llm/openai-compatible.ts';
 import { renderPrompt } from '../../src/llm/prompt.ts';
-import { asset, frameOf, requestOf } from './fixtures.ts';
+import { asset, frameOf, requestOf, shippedPrompt } from './fixtures.ts';
 
 type Handler = (body: Record<string, unknown>, response: ServerResponse, request: IncomingMessage) => void;
 
@@ -69,7 +69,7 @@ function modelAt(baseUrl: string, overrides: Partial<OpenAiCompatibleOptions> = 
 
 function request(): DecisionRequest {
   const plain = requestOf({ frame: frameOf([asset('BTC')]) });
-  return { ...plain, prompt: renderPrompt(plain.context, plain.frame) };
+  return { ...plain, prompt: renderPrompt(shippedPrompt(), plain.context, plain.frame) };
 }
 
 async function failure(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { renderPrompt } from '../../src/llm/prompt.ts';
 import { readAnswer } from '../../src/llm/read-answer.ts';
-import { asset, frameOf, requestOf } from './fixtures.ts';
+import { asset, frameOf, requestOf, shippedPrompt } from './fixtures.ts';
 
 const GOOD = {
   reasoning: 'calm',
@@ -53,11 +53,13 @@ describe('readAnswer', () => {
   });
 });
 
+const PROMPT = shippedPrompt();
+
 describe('renderPrompt', () => {
   it('is the same for the same inputs and carries account, positions, limits and market', () => {
     const { context, frame } = requestOf({ frame: frameOf([asset('BTC')]) });
-    const prompt = renderPrompt(context, frame);
-    expect(renderPrompt(context, frame)).toEqual(prompt);
+    const prompt = renderPrompt(PROMPT, context, frame);
+    expect(renderPrompt(PROMPT, context, frame)).toEqual(prompt);
     expect(prompt.digest).toMatch(/^[0-9a-f]{64}$/);
     expect(prompt.user).toContain('equity 10000.00 USD');
     expect(prompt.user).toContain('| BTC | 100 |');
@@ -66,6 +68,6 @@ describe('renderPrompt', () => {
 
   it('gives an example that its own schema accepts', () => {
     const { context, frame } = requestOf({ frame: frameOf([asset('BTC')]) });
-    expect(readAnswer(renderPrompt(context, frame).system)).toHaveProperty('answer');
+    expect(readAnswer(renderPrompt(PROMPT, context, frame).system)).toHaveProperty('answer');
   });
 });

@@ -44,8 +44,8 @@ export async function askEndpoint(...given: Parameters<typeof prepare>): Promise
 /** An answer that was given before to exactly this request: no call, no reservation, no cost. */
 async function recall(call: Call): Promise<Asked | null> {
   const { stories, trader, context, lease, base } = call;
-  if (trader.model.recall === undefined) return null;
-  const reply = await trader.model.recall(call.request);
+  if (trader.model.memory === undefined) return null;
+  const reply = await trader.model.memory.recall(call.request);
   stories.metrics.llmCacheReads.inc({ model: context.modelId, result: reply === null ? 'miss' : 'hit' });
   if (reply === null) return null;
   const patch = { ...base, ...answerOf(reply), llmCached: true, promptTokens: 0, completionTokens: 0, costUsd: 0 };
@@ -108,7 +108,7 @@ async function reserve(call: Call, request: DecisionRequest): Promise<OpenCall |
 
 /** Answer and settlement are one commit, too. */
 async function answered(call: Call, open: OpenCall, reply: ModelReply): Promise<Asked> {
-  const { stories, lease, context, day } = call;
+  const { stories, trader, lease, context, day } = call;
   const used = { tokens: reply.promptTokens + reply.completionTokens, usd: reply.costUsd };
   call.base = { ...call.base, ...totals(call, open, reply) };
   const patch = { ...call.base, ...answerOf(reply) };
@@ -118,7 +118,8 @@ async function answered(call: Call, open: OpenCall, reply: ModelReply): Promise<
       await settleBudget(tx, context.modelId, day, open.want, used);
     }),
   );
-  remember(call, open, reply.raw, reply);
+  keepSaid(call, open, reply.raw, reply);
+  await trader.model.memory?.keep(call.request, reply);
   return { kind: 'answered', answer: reply.answer, patch, messages: call.said };
 }
 
@@ -134,11 +135,11 @@ async function settleFailed(call: Call, open: OpenCall, error: CodedError): Prom
     }),
   );
   const { raw } = error.details;
-  if (typeof raw === 'string') remember(call, open, raw, spent, error);
+  if (typeof raw === 'string') keepSaid(call, open, raw, spent, error);
 }
 
 /** Keeps what was said for the conversation, and counts it. */
-function remember(
+function keepSaid(
   call: Call,
   open: OpenCall,
   raw: string,

@@ -66,5 +66,5 @@ export function assistantMessage(raw: string, metadata?: Readonly<Record<string,
 /** The messages of a cycle whose process died after the answer: a built-in strategy is asked without words. */
 export function conversation(trader: Trader, context: DecisionContext, frame: MarketFrame, raw: string): Message[] {
   const said = assistantMessage(raw);
-  return trader.model.deterministic ? [said] : [...promptMessages(renderPrompt(context, frame)), said];
+  return trader.model.deterministic ? [said] : [...promptMessages(renderPrompt(trader.prompt, context, frame)), said];
 }

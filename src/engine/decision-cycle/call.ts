@@ -42,7 +42,7 @@ export function prepare(
   lease: Lease,
   signal: AbortSignal,
 ): Call {
-  const prompt = renderPrompt(context, frame);
+  const prompt = renderPrompt(trader.prompt, context, frame);
   return {
     stories,
     trader,

@@ -39,10 +39,16 @@ export async function recordCycle(
           refresh('decisionLast', lease.modelId),
           refresh('traderState', lease.modelId),
           ...(stories.config.arena.journal ? [journalEffect(lease.modelId, slotMs)] : []),
+          ...(isSpeaking(stories, lease.modelId) ? [refresh('conversations', lease.modelId)] : []),
           ...(attached.length > 0 ? [refresh('positions', lease.modelId)] : []),
         ],
       },
     ),
   );
   await stories.drain(effects);
+}
+
+/** A built-in strategy is asked without words: nobody reads its conversation. */
+function isSpeaking({ traders }: Stories, modelId: string): boolean {
+  return traders.get(modelId)?.model.deterministic === false;
 }

@@ -1,0 +1,64 @@
+/** The wording of a prompt: a file with a version, a part for the system and a part for the user, and places that a decision's inputs fill. */
+
+import { closest } from './closest.ts';
+import { sha256 } from './random.ts';
+
+/** What may stand between `{{` and `}}`. */
+export const PLACEHOLDERS = {
+  time: 'the slot, ISO 8601, UTC',
+  decision_number: 'number of the decision of this model',
+  account: 'equity, free margin, margin in use, number of positions',
+  positions: 'the open positions, one a line; "none" without any',
+  market: 'the frame: prices, changes, funding, open interest, indicators and closes of every symbol',
+  symbols: 'the names of the symbols, with commas between them',
+  min_position_usd: 'smallest entry, notional USD',
+  max_position_usd: 'largest entry, notional USD',
+  max_positions: 'most open positions',
+  max_leverage: 'highest leverage',
+  max_margin_usage: 'share of the equity that may be bound as margin, such as `80.00 %`',
+  min_confidence: 'confidence below which an entry is not executed',
+  answer_format: 'how to answer, with an example that the platform accepts',
+} as const;
+
+export type Placeholder = keyof typeof PLACEHOLDERS;
+
+export type PromptTemplate = {
+  /** As the file names itself; stored with every cycle. */
+  readonly version: string;
+  /** SHA-256 of the file's text. */
+  readonly digest: string;
+  readonly system: string;
+  readonly user: string;
+};
+
+/** `---`, `version: …`, `---`, `# System`, text, `# User`, text. */
+const SHAPE = /^---\nversion: *(\S[^\n]{0,39}?) *\n---\n\s*# System\n([\s\S]*?)\n# User\n([\s\S]*)$/;
+const PLACE = /\{\{([^{}]*)\}\}/g;
+
+/** Reads a template; what is wrong with it where it is none. */
+export function parsePromptTemplate(
+  text: string,
+): { readonly template: PromptTemplate } | { readonly faults: readonly string[] } {
+  const plain = text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
+  const [, version, system, user] = SHAPE.exec(plain) ?? [];
+  if (version === undefined || system === undefined || user === undefined)
+    return { faults: ['"---", "version: NAME", "---", then a part under "# System" and one under "# User"'] };
+  const known = Object.keys(PLACEHOLDERS);
+  const unknown = [...new Set([...plain.matchAll(PLACE)].map(([, name = '']) => name))].filter(
+    (name) => !known.includes(name),
+  );
+  if (unknown.length > 0) {
+    return {
+      faults: unknown.map((name) => {
+        const guess = closest(name, known);
+        return `a known place instead of {{${name}}}${guess ? `; did you mean {{${guess}}}?` : `: ${known.join(', ')}`}`;
+      }),
+    };
+  }
+  return { template: { version, digest: sha256(plain), system: system.trim(), user: user.trim() } };
+}
+
+/** The text with its places filled. What is filled in is not searched for places. */
+export function fill(text: string, values: Readonly<Record<Placeholder, string>>): string {
+  return text.replace(PLACE, (_, name: string) => values[name as Placeholder]);
+}
