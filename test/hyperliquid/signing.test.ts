@@ -1,6 +1,5 @@
 import { inspect } from 'node:util';
-import { createL1ActionHash, signUserSignedAction } from '@nktkas/hyperliquid/signing';
-import { addr, signTyped } from 'micro-eth-signer';
+import { createL1ActionHash } from '@nktkas/hyperliquid/signing';
 import { describe, expect, it } from 'vitest';
 import { Signer } from '../../src/exchange/hyperliquid/signer.ts';
 import { hasRecorded, recorded } from './recorded.ts';
@@ -17,7 +16,6 @@ type Vector = {
   isMainnet: boolean;
   signature: { r: string; s: string; v: number };
   connectionId?: `0x${string}`;
-  primaryType?: string;
 };
 const padded = (hex: string) => `0x${hex.slice(2).padStart(64, '0')}`;
 
@@ -43,35 +41,7 @@ describe.skipIf(!hasRecorded)('the official signing vectors', () => {
     for (const { action, nonce, connectionId } of hashes)
       expect(createL1ActionHash({ action, nonce })).toBe(connectionId);
   });
-
-  it('pass in the libraries for transfers too, which the platform never signs', async () => {
-    const transfers = vectors.filter(({ kind }) => kind === 'user-signed');
-    expect(transfers.map(({ name }) => name)).toEqual(['usdSend', 'withdraw3']);
-    for (const { primaryType = '', privateKey, action, signature } of transfers) {
-      const fields = ['hyperliquidChain', 'destination', 'amount', 'time'];
-      const types = { [primaryType]: fields.map((name) => ({ name, type: name === 'time' ? 'uint64' : 'string' })) };
-      const signed = await signUserSignedAction({ wallet: walletOf(privateKey), action: action as never, types });
-      expect({ ...signed, r: padded(signed.r), s: padded(signed.s) }).toEqual({
-        r: padded(signature.r),
-        s: padded(signature.s),
-        v: signature.v,
-      });
-    }
-  });
 });
-
-/** A wallet as the library wants one. */
-function walletOf(privateKey: string) {
-  const key = privateKey as `0x${string}`;
-  return {
-    address: addr.fromPrivateKey(key) as `0x${string}`,
-    signTypedData: async (data: { domain: { chainId: number }; message: Record<string, unknown> }) => {
-      const message = { ...data.message, time: BigInt(Number(data.message.time)) };
-      const domain = { ...data.domain, chainId: BigInt(data.domain.chainId) };
-      return signTyped({ ...data, domain, message } as never, key, false) as `0x${string}`;
-    },
-  };
-}
 
 describe('a signature', () => {
   const action = { type: 'scheduleCancel', time: 123_456_789 };
