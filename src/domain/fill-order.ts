@@ -22,11 +22,19 @@ export function signOf(fill: Fill): 1 | -1 {
  * say where it starts, (seq, oid, id) alone decides. An opening entry comes before, funding and transfers after the
  * executions of their millisecond. An entry that is given twice is kept once. The result depends on the set of entries only.
  *
+ * What was reached is what the entries add up to, not what the exchange says, so that the order behind a point where they
+ * add up to nothing is the same whether it is found from there or from the first entry.
+ *
  * @param options.sizeDecimals decimals of a base size, for comparing positions; 8 when it is not known.
+ * @param options.fromBeginning false when other entries lie before these and add up to nothing; else the first execution
+ *   may start anywhere.
  * @throws CodedError NOF0_LEDGER_INCONSISTENT for several ledgers at once, sizes or prices that cannot be, and different
  *   entries under one id.
  */
-export function orderFills(fills: readonly Fill[], options: { readonly sizeDecimals?: number } = {}): Fill[] {
+export function orderFills(
+  fills: readonly Fill[],
+  options: { readonly sizeDecimals?: number; readonly fromBeginning?: boolean } = {},
+): Fill[] {
   const lotsPerUnit = 10 ** (options.sizeDecimals ?? FINEST_DECIMALS);
   const byTime = new Map<number, Fill[]>();
   for (const fill of checkedOnce(fills, lotsPerUnit).sort((a, b) => a.tsMs - b.tsMs || compareKeys(a, b))) {
@@ -35,26 +43,36 @@ export function orderFills(fills: readonly Fill[], options: { readonly sizeDecim
     else group.push(fill);
   }
   const ordered: Fill[] = [];
-  let reached = 0;
+  // Null: nobody knows where the first execution starts but the executions themselves.
+  let reached: number | null = options.fromBeginning === false ? 0 : null;
   for (const group of byTime.values()) {
     const openings = group.filter((fill) => fill.kind === 'opening');
-    for (const fill of openings) reached = endOf(fill, 0, lotsPerUnit);
+    for (const fill of openings) reached ??= moveOf(fill, lotsPerUnit);
+    if (group.some((fill) => fill.kind === 'trade')) reached ??= beginningOf([...byTime.values()], lotsPerUnit);
     const executions = chain(
       group.filter((fill) => fill.kind === 'trade'),
-      reached,
+      reached ?? 0,
       lotsPerUnit,
     );
-    for (const fill of executions) reached = endOf(fill, reached, lotsPerUnit);
+    for (const fill of executions) reached = (reached ?? 0) + moveOf(fill, lotsPerUnit);
     ordered.push(...openings, ...executions, ...group.filter((fill) => fill.kind === 'funding'));
     ordered.push(...group.filter((fill) => fill.kind === 'transfer'));
   }
   return ordered;
 }
 
-/** Signed lots held after the fill: from where the exchange says it started, else from what was reached before. */
-function endOf(fill: Fill, reached: number, lotsPerUnit: number): number {
-  const start = fill.startPosition === null ? reached : lotsOf(fill.startPosition, lotsPerUnit);
-  return start + signOf(fill) * lotsOf(fill.size, lotsPerUnit);
+/** Signed lots before the fill, as the exchange says; 0 where it does not. */
+export function startOf(fill: Fill, lotsPerUnit: number): number {
+  return lotsOf(fill.startPosition ?? 0, lotsPerUnit);
+}
+
+/** Signed lots by which the fill moves the position. */
+export function moveOf(fill: Fill, lotsPerUnit: number): number {
+  return signOf(fill) * lotsOf(fill.size, lotsPerUnit);
+}
+
+function endOf(fill: Fill, lotsPerUnit: number): number {
+  return startOf(fill, lotsPerUnit) + moveOf(fill, lotsPerUnit);
 }
 
 /**
@@ -66,7 +84,7 @@ function chain(sorted: readonly Fill[], reached: number, lotsPerUnit: number): F
   if (sorted.length < 2 || sorted.some((fill) => fill.startPosition === null)) return [...sorted];
   const leaving = new Map<number, Fill[]>();
   for (const fill of sorted.toReversed()) {
-    const start = lotsOf(fill.startPosition ?? 0, lotsPerUnit);
+    const start = startOf(fill, lotsPerUnit);
     const known = leaving.get(start);
     if (known === undefined) leaving.set(start, [fill]);
     else known.push(fill);
@@ -77,7 +95,7 @@ function chain(sorted: readonly Fill[], reached: number, lotsPerUnit: number): F
     const start = leaving.get(at)?.length ? at : headOf(sorted, leaving, lotsPerUnit);
     ordered.push(...trailFrom(start, leaving, lotsPerUnit));
     const last = ordered.at(-1);
-    if (last !== undefined) at = endOf(last, at, lotsPerUnit);
+    if (last !== undefined) at = endOf(last, lotsPerUnit);
   }
   return ordered;
 }
@@ -89,7 +107,7 @@ function trailFrom(start: number, leaving: ReadonlyMap<number, Fill[]>, lotsPerU
   for (let step = path.at(-1); step !== undefined; step = path.at(-1)) {
     const next = leaving.get(step.at)?.pop();
     if (next !== undefined) {
-      path.push({ at: endOf(next, step.at, lotsPerUnit), fill: next });
+      path.push({ at: endOf(next, lotsPerUnit), fill: next });
     } else {
       path.pop();
       if (step.fill !== null) backwards.push(step.fill);
@@ -98,19 +116,51 @@ function trailFrom(start: number, leaving: ReadonlyMap<number, Fill[]>, lotsPerU
   return backwards.reverse();
 }
 
-/** Where a trail must begin that nothing reached so far leads to: a position more remaining fills leave than enter. */
+/** Where a trail must begin that nothing reached so far leads to. */
 function headOf(sorted: readonly Fill[], leaving: ReadonlyMap<number, Fill[]>, lotsPerUnit: number): number {
   const left = new Set([...leaving.values()].flat());
-  const remaining = sorted.filter((fill) => left.has(fill));
+  return likeliest(
+    headsOf(
+      sorted.filter((fill) => left.has(fill)),
+      lotsPerUnit,
+    ),
+  );
+}
+
+/** Positions that more fills leave than enter: where their trails begin. All their starts when they only lead in circles. */
+function headsOf(fills: readonly Fill[], lotsPerUnit: number): number[] {
   const balance = new Map<number, number>();
-  for (const fill of remaining) {
-    const start = lotsOf(fill.startPosition ?? 0, lotsPerUnit);
-    const end = endOf(fill, start, lotsPerUnit);
-    balance.set(start, (balance.get(start) ?? 0) + 1);
-    balance.set(end, (balance.get(end) ?? 0) - 1);
+  const count = (position: number, by: number) => balance.set(position, (balance.get(position) ?? 0) + by);
+  for (const fill of fills) {
+    count(startOf(fill, lotsPerUnit), 1);
+    count(endOf(fill, lotsPerUnit), -1);
   }
-  const starts = remaining.map((fill) => lotsOf(fill.startPosition ?? 0, lotsPerUnit));
-  return starts.find((start) => (balance.get(start) ?? 0) > 0) ?? starts[0] ?? 0;
+  const starts = fills.map((fill) => startOf(fill, lotsPerUnit));
+  const heads = starts.filter((start) => (balance.get(start) ?? 0) > 0);
+  return heads.length > 0 ? heads : starts;
+}
+
+function likeliest(positions: readonly number[]): number {
+  return positions.includes(0) ? 0 : (positions[0] ?? 0);
+}
+
+/**
+ * Position before the first execution of a history. Executions that lead in a circle do not tell where they entered it; those of
+ * the milliseconds behind them do.
+ */
+function beginningOf(groups: readonly (readonly Fill[])[], lotsPerUnit: number): number {
+  let possible: number[] | null = null;
+  for (const group of groups) {
+    const executions = group.filter((fill) => fill.kind === 'trade');
+    if (executions.length === 0) continue;
+    if (executions.some((fill) => fill.startPosition === null)) break;
+    const heads = headsOf(executions, lotsPerUnit);
+    const left: number[] = possible === null ? heads : possible.filter((position) => heads.includes(position));
+    if (left.length === 0) break;
+    possible = left;
+    if (new Set(possible).size === 1) break;
+  }
+  return likeliest(possible ?? []);
 }
 
 function compareKeys(a: Fill, b: Fill): number {

@@ -3,10 +3,10 @@
  * flat is exactly flat. Nothing depends on the order or the number of times in which entries were learnt.
  */
 
-import { CodedError } from '../errors.ts';
 import type { Fill, LedgerPosition, LedgerTrade } from './fill.ts';
-import { lotsOf, orderFills, signOf } from './fill-order.ts';
+import { lotsOf, moveOf, orderFills, signOf, startOf } from './fill-order.ts';
 import { type Book, closeLots, enterLots, openBook, rowsOf } from './ledger-book.ts';
+import { impliedOpening } from './ledger-opening.ts';
 
 export { orderFills } from './fill-order.ts';
 
@@ -19,6 +19,8 @@ export type FoldOptions = {
    * a history, where an order may already have closed an earlier position: it keeps the ordinals of trade ids stable.
    */
   readonly priorTrades?: ReadonlyMap<number, number>;
+  /** False when the fold begins at a flat point in the middle of a history. */
+  readonly fromBeginning?: boolean;
 };
 
 /** What a ledger of one (model, symbol) comes to. All sums are of the entries given, in USD. */
@@ -34,14 +36,18 @@ export type LedgerFold = {
   readonly feesUsd: number;
   readonly fundingUsd: number;
   readonly transfersUsd: number;
-  /** First execution whose `startPosition` is not what the entries before it lead to: something is missing there. */
+  /** First entry that does not start at the position which the entries before it lead to: something is missing there. */
   readonly gapFillId: string | null;
+  /** The position that was there before the first execution: as an entry says, or as that execution implies. Null: flat. */
+  readonly opening: Fill | null;
 };
 
 type State = {
   readonly lotsPerUnit: number;
   readonly books: Book[];
   readonly ordinals: Map<string, number>;
+  readonly fromBeginning: boolean;
+  opening: Fill | null;
   /** Signed lots. */
   held: number;
   feesUsd: number;
@@ -51,25 +57,28 @@ type State = {
 };
 
 /**
- * Folds all entries of one (model, symbol) whose history starts flat or with an `opening` entry. They may come in any order
- * and more than once. A fill through zero closes first and opens with the rest; its fee is split by quantity. All fills of
+ * Folds all entries of one (model, symbol). They may come in any order and more than once. A history that begins in the middle
+ * of a position is given the opening entry that its first execution implies (see `impliedOpening`), unless it has one. A fill through zero closes first and opens with the rest; its fee is split by quantity. All fills of
  * a closing order (same oid; each fill by itself where there is none) against one position are one trade.
  *
  * Prices and money are USD, quantities base units. Entries of kind `funding` and `transfer` only add to their sums.
- * The profit of an execution is computed, never taken from its `closedPnl`.
+ * An opening entry that other executions lead up to is explained by them and books nothing. The profit of an execution is computed, never taken from its `closedPnl`.
  *
- * @throws CodedError NOF0_LEDGER_INCONSISTENT for mixed ledgers, sizes or prices that cannot be, an opening that is not
- *   first, and different entries under one id. Missing entries are no error: they may still come (see `gapFillId`).
+ * @throws CodedError NOF0_LEDGER_INCONSISTENT for mixed ledgers, sizes or prices that cannot be, and different entries under
+ *   one id. Missing entries are no error: they may still come (see `gapFillId`).
  */
 export function foldFills(fills: readonly Fill[], options: FoldOptions): LedgerFold {
   const state = emptyState(options);
-  for (const fill of orderFills(fills, options)) {
+  const ordered = orderFills(fills, options);
+  const implied = state.fromBeginning ? impliedOpening(ordered, state.lotsPerUnit) : null;
+  for (const fill of implied === null ? ordered : [implied, ...ordered]) {
+    if (fill.kind !== 'opening') state.feesUsd += fill.feeUsd;
     if (fill.kind === 'funding') state.fundingUsd += fill.closedPnl;
     else if (fill.kind === 'transfer') state.transfersUsd += fill.closedPnl;
     else if (fill.kind === 'opening') applyOpening(state, fill);
     else applyTrade(state, fill);
   }
-  const { feesUsd, fundingUsd, transfersUsd, gapFillId } = state;
+  const { feesUsd, fundingUsd, transfersUsd, gapFillId, opening } = state;
   const rows = state.books.map((book) => rowsOf(book, state.lotsPerUnit));
   const trades = rows.flatMap((row) => row.trades);
   return {
@@ -81,6 +90,7 @@ export function foldFills(fills: readonly Fill[], options: FoldOptions): LedgerF
     fundingUsd,
     transfersUsd,
     gapFillId,
+    opening,
   };
 }
 
@@ -111,6 +121,8 @@ function emptyState(options: FoldOptions): State {
     lotsPerUnit: 10 ** options.sizeDecimals,
     books: [],
     ordinals: new Map([...(options.priorTrades ?? [])].map(([oid, count]) => [String(oid), count])),
+    fromBeginning: options.fromBeginning ?? true,
+    opening: null,
     held: 0,
     feesUsd: 0,
     fundingUsd: 0,
@@ -120,21 +132,16 @@ function emptyState(options: FoldOptions): State {
 }
 
 function applyOpening(state: State, fill: Fill): void {
-  if (state.books.length > 0) {
-    throw new CodedError(
-      'NOF0_LEDGER_INCONSISTENT',
-      `Opening entry ${fill.id} comes after other executions; expected it first. Remove it or what lies before it.`,
-      { details: { fillId: fill.id, modelId: fill.modelId, symbol: fill.symbol } },
-    );
+  if (!state.fromBeginning || state.books.length > 0) {
+    if (moveOf(fill, state.lotsPerUnit) !== state.held) state.gapFillId ??= fill.id;
+    return;
   }
+  state.opening = fill;
   applyLots(state, fill, 0);
 }
 
 function applyTrade(state: State, fill: Fill): void {
-  if (fill.startPosition !== null && lotsOf(fill.startPosition, state.lotsPerUnit) !== state.held) {
-    state.gapFillId ??= fill.id;
-  }
-  state.feesUsd += fill.feeUsd;
+  if (fill.startPosition !== null && startOf(fill, state.lotsPerUnit) !== state.held) state.gapFillId ??= fill.id;
   applyLots(state, fill, fill.feeUsd);
 }
 

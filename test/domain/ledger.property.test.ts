@@ -20,11 +20,14 @@ const step = fc.record({
 });
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
+type Beginning = 'flat' | 'opening entry' | 'in the middle';
+
 /** A history as an exchange would tell it: right start positions, several fills in many a millisecond. */
-function history(steps: readonly Step[], startsOpen: boolean): Fill[] {
+function history(steps: readonly Step[], beginning: Beginning): Fill[] {
   let tsMs = 1_000;
-  let lots = startsOpen ? -7 : 0;
-  const fills = startsOpen ? [fill({ id: 'opening', kind: 'opening', side: 'sell', size: 0.007, tsMs: 0 })] : [];
+  let lots = beginning === 'flat' ? 0 : -7;
+  const opening = fill({ id: 'opening', kind: 'opening', side: 'sell', size: 0.007, tsMs: 0 });
+  const fills = beginning === 'opening entry' ? [opening] : [];
   for (const [index, { kind, side, price, feeUsd, cashUsd, oid, pauseMs, ...rest }] of steps.entries()) {
     tsMs += pauseMs;
     const common = { id: `f${(index * 7919) % 1009}`, seq: 0, oid, tsMs, side, price, tid: index };
@@ -38,12 +41,15 @@ function history(steps: readonly Step[], startsOpen: boolean): Fill[] {
   return fills;
 }
 
+const beginnings = fc.constantFrom<Beginning>('flat', 'flat', 'opening entry', 'in the middle');
 const histories = fc
-  .tuple(fc.array(step, { maxLength: 40 }), fc.boolean())
-  .map(([steps, startsOpen]) => history(steps, startsOpen));
+  .tuple(fc.array(step, { maxLength: 40 }), beginnings)
+  .map(([steps, beginning]) => history(steps, beginning));
 const shuffledHistories = histories.chain((fills) =>
   fc.record({ fills: fc.constant(fills), shuffled: fc.shuffledSubarray(fills, { minLength: fills.length }) }),
 );
+/** What is known of a history while fills of it are still on their way. */
+const partialHistories = histories.chain((fills) => fc.subarray(fills));
 
 const executions = (fills: readonly Fill[]) => fills.filter((entry) => ['trade', 'opening'].includes(entry.kind));
 const signed = (entry: Fill) => (entry.side === 'buy' ? entry.size : -entry.size);
@@ -79,19 +85,28 @@ function unrealised(fold: LedgerFold, mark: number): number {
   return total(open.map((position) => unrealizedPnl(position.quantity, position.entryPrice, mark)));
 }
 
+/** Every moment before which nothing is held and at which something happens. */
+function flatPoints(fills: readonly Fill[], fold: LedgerFold): number[] {
+  const moments = new Set(executions(fills).map((entry) => entry.tsMs));
+  return [...moments].filter((ms) =>
+    fold.positions.every(({ entryTsMs, exitTsMs }) => entryTsMs >= ms || (exitTsMs !== null && exitTsMs < ms)),
+  );
+}
+
 describe('the ledger, for any history', () => {
   it('has the equity that the cash flows and the position at its mark make (R6)', () => {
     fc.assert(
       fc.property(histories, fc.integer({ min: 1, max: 100_000 }), (fills, mark) => {
         const fold = foldFills(fills, options);
         const equity = equityUsd({ initialUsd: 10_000, ...fold, unrealizedUsd: unrealised(fold, mark) });
-        const paid = fills.map((entry) =>
+        const known = fold.opening && fold.opening.id !== 'opening' ? [fold.opening, ...fills] : fills;
+        const paid = known.map((entry) =>
           entry.kind === 'funding' || entry.kind === 'transfer'
             ? entry.closedPnl
             : signed(entry) * (mark - entry.price) - entry.feeUsd,
         );
         expectWithinTurnover(
-          [...fills, fill({ price: mark, size: Math.abs(fold.quantity) })],
+          [...known, fill({ price: mark, size: Math.abs(fold.quantity) })],
           equity,
           10_000 + total(paid),
         );
@@ -130,11 +145,48 @@ describe('the ledger, for any history', () => {
     );
   });
 
+  it('is the same behind every flat point, whether folded from there or from the first entry, also while fills are missing', () => {
+    fc.assert(
+      fc.property(partialHistories, (fills) => {
+        const whole = foldFills(fills, options);
+        for (const fromMs of flatPoints(fills, whole)) {
+          const behind = <T extends { entryTsMs: number }>(rows: readonly T[]) =>
+            rows.filter((row) => row.entryTsMs >= fromMs);
+          const priorTrades = new Map<number, number>();
+          for (const { entryTsMs, exitOid } of whole.trades)
+            if (entryTsMs < fromMs && exitOid !== null) priorTrades.set(exitOid, (priorTrades.get(exitOid) ?? 0) + 1);
+          const first = Math.min(...executions(fills).map((entry) => entry.tsMs));
+          const tail = foldFills(
+            fills.filter((entry) => entry.tsMs >= fromMs),
+            { ...options, priorTrades, fromBeginning: fromMs <= first },
+          );
+          expect(tail.positions).toEqual(behind(whole.positions));
+          expect(tail.trades).toEqual(behind(whole.trades));
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('adopts exactly what it began with', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), step, (before, last) => {
+        // A single circle could have been entered anywhere.
+        const steps: Step[] = [...before, { ...last, kind: 'trade', lots: 11, pauseMs: 1 }];
+        const told = foldFills(history(steps, 'in the middle'), options);
+        expect(told.opening).toMatchObject({ side: 'sell', size: 0.007 });
+        expect(told.quantity).toBe(foldFills(history(steps, 'opening entry'), options).quantity);
+      }),
+      runs,
+    );
+  });
+
   it('realises in its trades what average cost realises fill by fill', () => {
     fc.assert(
       fc.property(histories, (fills) => {
         const fold = foldFills(fills, options);
-        const realised = realisedByAverageCost(orderFills(fills));
+        const known = fold.opening && fold.opening.id !== 'opening' ? [fold.opening] : [];
+        const realised = realisedByAverageCost([...known, ...orderFills(fills)]);
         expectWithinTurnover(fills, fold.grossPnl, realised);
         expectWithinTurnover(fills, total(fold.positions.map((position) => position.closedPnl)), realised);
       }),

@@ -16,6 +16,7 @@ describe('foldFills', () => {
       fundingUsd: 0,
       transfersUsd: 0,
       gapFillId: null,
+      opening: null,
     });
   });
 
@@ -176,7 +177,50 @@ describe('foldFills', () => {
     expect(fold.trades).toMatchObject([{ entryCommission: 0, entryClosedPnl: 0, entryOid: null, quantity: -2 }]);
   });
 
-  it('only sums funding and transfers', () => {
+  it('books no opening entry that the executions before it explain, and says where they do not', () => {
+    const entry = fill({ size: 2, startPosition: 0, price: 90 });
+    const opening = fill({ kind: 'opening', size: 2, price: 95 });
+    const fold = foldFills([opening, entry], options);
+    expect(fold).toMatchObject({ quantity: 2, gapFillId: null, opening: null });
+    expect(fold.positions).toMatchObject([{ entryPrice: 90 }]);
+    const other = fill({ kind: 'opening', size: 3 });
+    expect(foldFills([entry, other], options)).toMatchObject({ quantity: 2, gapFillId: other.id });
+    expect(foldFills([entry, other], { ...options, fromBeginning: false })).toMatchObject({ quantity: 2 });
+  });
+
+  it('adopts the position in whose middle a history begins, at the cost that the first recorded profit tells', () => {
+    const added = fill({ startPosition: 3, size: 1, price: 108, tsMs: 1 });
+    // Three at 100 and one at 108 cost 102 on average.
+    const exit = fill({ side: 'sell', startPosition: 4, size: 2, price: 105, closedPnl: 6, tsMs: 2, oid: 9 });
+    const fold = foldFills([exit, added], options);
+    expect(fold.opening).toMatchObject({ id: `${added.id}:opening`, side: 'buy', size: 3, price: 100, tsMs: 1 });
+    expect(fold).toMatchObject({ quantity: 2, grossPnl: 6, gapFillId: null });
+    expect(fold.trades).toMatchObject([{ entryPrice: 102, realizedGrossPnl: 6, entryOid: null }]);
+    expect(foldFills([fill({ side: 'sell', startPosition: -1, price: 50, size: 1 })], options).positions).toMatchObject(
+      [{ side: 'short', quantity: -2, entryPrice: 50 }],
+    );
+  });
+
+  it('adopts nothing in the middle of a history', () => {
+    const stray = fill({ side: 'sell', startPosition: 1, size: 1 });
+    expect(foldFills([stray], options)).toMatchObject({ quantity: 0, opening: { size: 1 } });
+    expect(foldFills([stray], { ...options, fromBeginning: false })).toMatchObject({
+      quantity: -1,
+      opening: null,
+      gapFillId: stray.id,
+    });
+  });
+
+  it('begins where the chain does, although one of its first fills starts flat', () => {
+    const close = fill({ side: 'sell', startPosition: 5, size: 5, tsMs: 1, oid: 2 });
+    const reverse = fill({ side: 'sell', startPosition: 0, size: 3, tsMs: 1, oid: 1 });
+    expect(foldFills([reverse, close], options)).toMatchObject({ quantity: -3, gapFillId: null, opening: { size: 5 } });
+    const out = fill({ startPosition: 0, size: 1, tsMs: 1, oid: 8 });
+    const back = fill({ side: 'sell', startPosition: 1, size: 1, tsMs: 1, oid: 7 });
+    expect(foldFills([back, out], options)).toMatchObject({ quantity: 0, opening: null });
+  });
+
+  it('only sums funding, transfers and their fees', () => {
     const fold = foldFills(
       [
         fill({ kind: 'transfer', closedPnl: 500, size: 0, price: 0, feeUsd: 1 }),
@@ -187,7 +231,7 @@ describe('foldFills', () => {
       ],
       options,
     );
-    expect(fold).toMatchObject({ quantity: 1, grossPnl: 0, feesUsd: 0, fundingUsd: -2, transfersUsd: 400 });
+    expect(fold).toMatchObject({ quantity: 1, grossPnl: 0, feesUsd: 1, fundingUsd: -2, transfersUsd: 400 });
   });
 
   it('says where an entry is missing, and no longer when it has come', () => {
@@ -200,8 +244,6 @@ describe('foldFills', () => {
     ['another symbol', () => [fill(), fill({ symbol: 'ETH' })]],
     ['another model', () => [fill(), fill({ modelId: 'n' })]],
     ['one id for two contents', () => [fill({ id: 'x', price: 1 }), fill({ id: 'x', price: 2 })]],
-    ['an opening that is not first', () => [fill(), fill({ kind: 'opening' })]],
-    ['a second opening', () => [fill({ kind: 'opening' }), fill({ kind: 'opening' })]],
     ['a size below a lot', () => [fill({ size: 0.0001 })]],
     ['a negative size', () => [fill({ size: -1 })]],
     ['a price of nothing', () => [fill({ price: 0 })]],
