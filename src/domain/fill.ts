@@ -1,7 +1,5 @@
 /** The ledger's vocabulary: fills in, positions and trades out. Money is USD, times market milliseconds. */
 
-import { sha256 } from './random.ts';
-
 export type Side = 'buy' | 'sell';
 export type Direction = 'long' | 'short';
 
@@ -12,7 +10,7 @@ export type Direction = 'long' | 'short';
  * - `opening`: stands for a position that was there before the ledger begins; moves no cash.
  */
 export type Fill = {
-  /** `<provider>:<account>:<exchange fill id>` */
+  /** `<provider>:<account>:<exchange fill id>`: both sides of a match have the exchange's id in common. */
   readonly id: string;
   readonly modelId: string;
   readonly provider: string;
@@ -39,26 +37,6 @@ export type Fill = {
   /** What the exchange said, word for word; kept for people. */
   readonly raw?: unknown;
 };
-
-/**
- * Id of an entry: `<provider>:<account>:<the exchange's own fill number>`. Both sides of a match carry the same number, so the
- * account is part of it. Entries without a number of their own (null, or 0 for what is no match: dust, transfers between vaults)
- * are named by what else is theirs alone: transaction, symbol, time and start position.
- */
-export function fillId(entry: {
-  readonly provider: string;
-  readonly account: string;
-  readonly tid: number | null;
-  /** The transaction that holds it. */
-  readonly hash: string;
-  readonly symbol: string;
-  readonly tsMs: number;
-  readonly startPosition: number | null;
-}): string {
-  const { provider, account, tid, hash, symbol, tsMs, startPosition } = entry;
-  const own = tid ? String(tid) : sha256([hash, symbol, tsMs, startPosition].join('\u001f')).slice(0, 32);
-  return `${provider}:${account}:${own}`;
-}
 
 /** A position as the fills make it. Mark-to-market is never part of it. */
 export type LedgerPosition = {

@@ -2,48 +2,50 @@
 
 import type { Fill } from '../domain/fill.ts';
 import { readClientOrderId } from '../domain/ids.ts';
-import { foldFills } from '../domain/ledger.ts';
 import { refresh } from '../domain/published-keys.ts';
 import { CodedError } from '../errors.ts';
 import { enqueueEffect } from '../jobs/registry.ts';
 import type { Queryable } from '../store/database.ts';
-import { type OrderRecord, ordersOfSlots } from '../store/decisions.ts';
-import { addEffects, type NewEffect } from '../store/effects.ts';
+import { ordersOfSlots } from '../store/decisions.ts';
+import type { EffectRow, NewEffect } from '../store/effects.ts';
 import * as ledger from '../store/ledger.ts';
-import { marketAssets } from '../store/market.ts';
+import { type TradeWrite, writeLedger } from '../store/ledger-write.ts';
 import { crossing } from '../telemetry/boundaries.ts';
 import { committed, type Stories } from './context.ts';
+import { combined, type SymbolChange, symbolChange } from './ledger-change.ts';
 
-const NO_PLAN: ledger.PositionPlan = {
-  leverage: null,
-  confidence: null,
-  stopLoss: null,
-  takeProfit: null,
-  riskUsd: null,
-  invalidationCondition: null,
-};
-const DEFAULT_SIZE_DECIMALS = 8;
-
-/** Whether new fills ask for a snapshot of the model; a snapshot that syncs them itself does not. */
+/** Whether executions ask for a snapshot of the model; a snapshot that syncs them itself does not. */
 export type FollowUp = { readonly snapshot: boolean };
+
+/** What an ingest came to. Symbols are named where people should look. */
+export type Ingested = {
+  /** How many entries were new. */
+  readonly count: number;
+  /** Symbols whose history begins in the middle of a position, which was adopted. */
+  readonly adopted: readonly string[];
+  /** Symbols where the exchange knows of entries that have not come yet. */
+  readonly gaps: readonly string[];
+};
+
+const NOTHING: Ingested = { count: 0, adopted: [], gaps: [] };
 
 /** Fetches what the exchange has beyond the ledger and ingests it. Returns how many fills were new. */
 export async function syncFills(stories: Stories, modelId: string, asOfMs: number, follow: FollowUp): Promise<number> {
   const head = (await ledger.ledgerHeads(stories.db, [modelId])).get(modelId) ?? 0;
   const fills = await crossing('call exchange.fillsSince', () => stories.exchange.fillsSince(modelId, head));
   if (fills.length === 0) return 0;
-  return ingestFills(
-    stories,
-    modelId,
-    fills.map((fill) => ({ ...fill, modelId })),
-    asOfMs,
-    follow,
-  );
+  const syncedSeq = Math.max(head, ...fills.map((fill) => fill.seq));
+  const own = fills.map((fill) => ({ ...fill, modelId }));
+  return (await ingestFills(stories, modelId, own, asOfMs, follow, syncedSeq)).count;
 }
 
 /**
  * Ingests fills of one model, in whatever order and however often they come: insert or ignore, fold again from the last flat point
  * before the earliest new one, write the difference, all under the account's row lock and in one transaction with its effects.
+ *
+ * @param syncedSeq up to which these are everything that the exchange has told; 0 where nobody can say (fills that were pushed)
+ * @throws CodedError NOF0_MODEL_UNKNOWN, NOF0_INPUT_INVALID for fills of an exchange where the model does not trade,
+ *   NOF0_LEDGER_INCONSISTENT for fills that cannot be
  */
 export async function ingestFills(
   stories: Stories,
@@ -51,141 +53,147 @@ export async function ingestFills(
   fills: readonly Fill[],
   asOfMs: number,
   follow: FollowUp,
-): Promise<number> {
-  const assets = new Map(
-    (await marketAssets(stories.db, stories.market.provider)).map((asset) => [asset.symbol, asset.sizeDecimals]),
+  syncedSeq = 0,
+): Promise<Ingested> {
+  const { result, effects, contradicted, changes } = await committed(stories, 'ingest-fills', () =>
+    stories.db.transaction((tx) => commit(stories, tx, modelId, fills, asOfMs, follow, syncedSeq)),
   );
-  const { count, effects } = await committed(stories, 'ingest-fills', () =>
-    stories.db.transaction(async (tx) => {
-      if (!(await ledger.lockAccount(tx, modelId)))
-        throw new CodedError('NOF0_MODEL_UNKNOWN', `no account for model "${modelId}"`);
-      const ids = await ledger.insertFills(tx, fills);
-      // Once each, though pages of a history may overlap within one batch.
-      const fresh = [...new Map(fills.map((fill) => [fill.id, fill])).values()].filter((fill) => ids.has(fill.id));
-      if (fresh.length === 0) return { count: 0, effects: [] };
-      const version = await ledger.moveAccount(tx, modelId, fresh);
-      const changes: TradeChange[] = [];
-      for (const symbol of tradedSymbols(fresh)) {
-        const earliest = Math.min(
-          ...fresh.filter((fill) => fill.symbol === symbol && fill.kind !== 'funding').map((fill) => fill.tsMs),
-        );
-        changes.push(...(await refold(tx, modelId, symbol, earliest, assets.get(symbol) ?? DEFAULT_SIZE_DECIMALS)));
-      }
-      return {
-        count: fresh.length,
-        effects: await addEffects(tx, effectsOf(modelId, version, changes, asOfMs, follow)),
-      };
-    }),
-  );
+  report(stories, modelId, contradicted, changes);
   for (const { payload, kind } of effects)
     if (kind === 'stream') stories.logger.info({ model: modelId, ...payload }, 'trade');
   await stories.drain(effects);
-  return count;
+  return result;
 }
 
-function tradedSymbols(fills: readonly Fill[]): string[] {
-  return [
-    ...new Set(fills.filter((fill) => fill.kind === 'trade' || fill.kind === 'opening').map((fill) => fill.symbol)),
-  ].sort();
-}
-
-type TradeChange = {
-  readonly event: 'trade' | 'trade.revised' | 'trade.voided';
-  readonly id: string;
-  readonly revision: number;
-  readonly fields: Record<string, string | number>;
+type Committed = {
+  readonly result: Ingested;
+  readonly effects: readonly EffectRow[];
+  readonly contradicted: readonly string[];
+  readonly changes: readonly SymbolChange[];
 };
 
-/** Folds one symbol again and writes what differs. Returns what happened to its trades. */
-async function refold(
+async function commit(
+  stories: Stories,
   tx: Queryable,
   modelId: string,
-  symbol: string,
-  earliestMs: number,
-  sizeDecimals: number,
-): Promise<TradeChange[]> {
-  const fills = await ledger.fillsFromFlat(tx, modelId, symbol, earliestMs);
-  const fromMs = Math.min(...fills.map((fill) => fill.tsMs));
-  const oids = [...new Set(fills.flatMap((fill) => fill.oid ?? []))];
-  const priorTrades = await ledger.tradesBefore(tx, modelId, symbol, fromMs, oids);
-  const fold = foldFills(fills, { sizeDecimals, priorTrades });
-  const known = new Map((await ledger.tradesFrom(tx, modelId, symbol, fromMs)).map((trade) => [trade.id, trade]));
-  const orders = await ordersBehind(tx, modelId, fills);
-  const planOf = (cloid: string | null) => (cloid === null ? undefined : orders.get(cloid)?.plan) ?? NO_PLAN;
-
-  await ledger.writePositions(
+  fills: readonly Fill[],
+  asOfMs: number,
+  follow: FollowUp,
+  syncedSeq: number,
+): Promise<Committed> {
+  const account = await ledger.addFills(tx, modelId, fills);
+  if (account === null) throw new CodedError('NOF0_MODEL_UNKNOWN', `no account for model "${modelId}"`);
+  const { added, contradicted, provider, version } = account;
+  const stranger = fills.find((fill) => fill.provider !== provider);
+  if (stranger !== undefined)
+    throw new CodedError(
+      'NOF0_INPUT_INVALID',
+      `fill ${stranger.id} is of exchange "${stranger.provider}", but "${modelId}" trades at "${provider}"`,
+    );
+  if (added.length === 0) {
+    if (syncedSeq > 0) await ledger.moveHead(tx, modelId, syncedSeq);
+    return { result: NOTHING, effects: [], contradicted, changes: [] };
+  }
+  const ids = new Set(added);
+  const asked = earliestOf(fills.filter((fill) => ids.has(fill.id)));
+  const tails = asked.length === 0 ? [] : await ledger.ledgerTails(tx, modelId, stories.market.provider, asked);
+  const orders = await ordersBehind(
     tx,
     modelId,
-    symbol,
-    fromMs,
-    fold.positions.map((position) => ({ ...position, ...planOf(position.entryCloid) })),
+    tails.flatMap((tail) => tail.fills),
   );
-  const changed = fold.trades.filter(
-    (trade) => known.get(trade.id)?.figures !== ledger.tradeFigures(trade) || known.get(trade.id)?.voided,
-  );
-  const writes = changed.map((trade) => {
-    const plan = planOf(trade.entryCloid);
-    const before = known.get(trade.id);
-    return {
-      ...trade,
-      revision: before ? before.revision + 1 : 0,
-      leverage: plan.leverage,
-      confidence: plan.confidence,
-      exitPlan: {
-        profit_target: plan.takeProfit,
-        stop_loss: plan.stopLoss,
-        invalidation_condition: plan.invalidationCondition,
-      },
-      exitReason: exitReason(trade, orders),
-    };
-  });
-  await ledger.writeTrades(tx, writes);
-  const standing = new Set(fold.trades.map((trade) => trade.id));
-  const gone = [...known.values()].filter((trade) => !standing.has(trade.id) && !trade.voided);
-  await ledger.voidTrades(
-    tx,
-    gone.map((trade) => trade.id),
-  );
-  return [
-    ...writes.map((trade) => ({
-      event: trade.revision > 0 ? ('trade.revised' as const) : ('trade' as const),
-      id: trade.id,
-      revision: trade.revision,
-      fields: tradeFields(trade),
-    })),
-    ...gone.map((trade) => ({
-      event: 'trade.voided' as const,
-      id: trade.id,
-      revision: trade.revision + 1,
-      fields: { model_id: modelId, symbol },
-    })),
-  ];
+  const changes = tails.map((tail) => symbolChange(tail, orders));
+  const wanted = effectsOf(modelId, version + 1, changes, asOfMs, follow);
+  const effects = await writeLedger(tx, modelId, combined(changes), added, syncedSeq, wanted);
+  const result = {
+    count: added.length,
+    adopted: changes.filter((change) => change.adopted !== null).map((change) => change.symbol),
+    gaps: changes.filter((change) => change.gapFillId !== null).map((change) => change.symbol),
+  };
+  return { result, effects, contradicted, changes };
 }
 
-/** The decisions' orders that the fills belong to, by client order id. */
-async function ordersBehind(tx: Queryable, modelId: string, fills: readonly Fill[]): Promise<Map<string, OrderRecord>> {
+/** Symbols that were executed, with the time of their earliest execution. Funding and transfers move no position. */
+function earliestOf(fills: readonly Fill[]): { symbol: string; earliestMs: number }[] {
+  const earliest = new Map<string, number>();
+  for (const { kind, symbol, tsMs } of fills)
+    if (kind === 'trade' || kind === 'opening') earliest.set(symbol, Math.min(earliest.get(symbol) ?? tsMs, tsMs));
+  return [...earliest].map(([symbol, earliestMs]) => ({ symbol, earliestMs }));
+}
+
+/** The orders of the decisions that the fills belong to, found by their client order ids. */
+function ordersBehind(tx: Queryable, modelId: string, fills: readonly Fill[]) {
   const slots = new Set(
     fills.flatMap((fill) => (fill.cloid === null ? [] : (readClientOrderId(fill.cloid)?.slotMs ?? []))),
   );
-  return new Map((await ordersOfSlots(tx, modelId, [...slots])).map((order) => [order.cloid, order]));
+  return ordersOfSlots(tx, modelId, [...slots]);
 }
 
-function exitReason(
-  trade: { exitCloid: string | null; exitLiquidation: boolean },
-  orders: ReadonlyMap<string, OrderRecord>,
-): string {
-  if (trade.exitLiquidation) return 'liquidation';
-  const leg =
-    trade.exitCloid === null
-      ? undefined
-      : (orders.get(trade.exitCloid)?.leg ?? readClientOrderId(trade.exitCloid)?.leg);
-  if (leg === 'stop') return 'stop_loss';
-  if (leg === 'target') return 'take_profit';
-  return leg === 'close' || leg === 'entry' ? 'signal' : 'manual';
+/** What people should know about a ledger that cannot be complete or right. Counted and logged; nothing is refused for it. */
+function report(
+  stories: Stories,
+  modelId: string,
+  contradicted: readonly string[],
+  changes: readonly SymbolChange[],
+): void {
+  const { logger, metrics } = stories;
+  if (contradicted.length > 0) {
+    metrics.ledgerFaults.inc({ fault: 'contradicted' }, contradicted.length);
+    logger.error(
+      { model: modelId, fills: contradicted },
+      'fills came again with another content; the first one stands',
+    );
+  }
+  for (const { symbol, adopted, gapFillId } of changes) {
+    if (adopted !== null) {
+      metrics.ledgerFaults.inc({ fault: 'adopted' });
+      const { side, size, price } = adopted;
+      logger.warn(
+        { model: modelId, symbol, side, size, price },
+        'the history begins in the middle of a position; adopted it',
+      );
+    }
+    if (gapFillId !== null) {
+      metrics.ledgerFaults.inc({ fault: 'gap' });
+      logger.warn({ model: modelId, symbol, fill: gapFillId }, 'a fill before this one is missing');
+    }
+  }
 }
 
-function tradeFields(trade: ledger.TradeWrite): Record<string, string | number> {
+function effectsOf(
+  modelId: string,
+  version: number,
+  changes: readonly SymbolChange[],
+  asOfMs: number,
+  follow: FollowUp,
+): NewEffect[] {
+  // Funding and transfers only move cash: the next periodic snapshot shows them.
+  if (changes.length === 0) return [];
+  const events = changes.flatMap((change) => [
+    ...change.trades.map(written),
+    ...change.voided.map(voided(modelId, change)),
+  ]);
+  const stream = events.map((payload, ordinal) => ({
+    ...{ kind: 'stream' as const, target: modelId, version, ordinal, payload },
+  }));
+  const always = [
+    refresh('positions', modelId),
+    ...(follow.snapshot ? [enqueueEffect('snapshot', { modelId, asOfMs })] : []),
+  ];
+  if (events.length === 0) return always;
+  return [
+    ...stream,
+    ...[refresh('tradesRecent', modelId), refresh('leaderboard'), refresh('leaderboardCache')],
+    ...always,
+    enqueueEffect('analytics', { modelId, asOfMs }),
+  ];
+}
+
+function written(trade: TradeWrite) {
   return {
+    event: trade.revision > 0 ? 'trade.revised' : 'trade',
+    id: trade.id,
+    revision: trade.revision,
     model_id: trade.modelId,
     symbol: trade.symbol,
     side: trade.side,
@@ -198,31 +206,12 @@ function tradeFields(trade: ledger.TradeWrite): Record<string, string | number> 
   };
 }
 
-function effectsOf(
-  modelId: string,
-  version: number,
-  changes: readonly TradeChange[],
-  asOfMs: number,
-  follow: FollowUp,
-): NewEffect[] {
-  const effects: NewEffect[] = [
-    refresh('positions', modelId),
-    ...(follow.snapshot ? [enqueueEffect('snapshot', { modelId, asOfMs })] : []),
-  ];
-  if (changes.length === 0) return effects;
-  const stream = changes.map((change, ordinal) => ({
-    kind: 'stream' as const,
-    target: modelId,
-    version,
-    ordinal,
-    payload: { event: change.event, id: change.id, revision: change.revision, ...change.fields },
-  }));
-  return [
-    ...stream,
-    refresh('tradesRecent', modelId),
-    refresh('leaderboard'),
-    refresh('leaderboardCache'),
-    ...effects,
-    enqueueEffect('analytics', { modelId, asOfMs }),
-  ];
-}
+const voided =
+  (modelId: string, { symbol }: SymbolChange) =>
+  (trade: ledger.KnownTrade) => ({
+    event: 'trade.voided',
+    id: trade.id,
+    revision: trade.revision + 1,
+    model_id: modelId,
+    symbol,
+  });

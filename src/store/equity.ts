@@ -3,7 +3,7 @@
 import type { Standing } from '../domain/leaderboard.ts';
 import type { Queryable } from './database.ts';
 
-/** An account with the sums of its fills, USD; see the equity rule in `domain/ledger`. */
+/** An account with the sums of its trades and fills, USD; see the equity rule in `domain/ledger`. */
 export type Account = {
   readonly modelId: string;
   readonly initialEquityUsd: number;
@@ -19,8 +19,8 @@ export type Account = {
   readonly imported: boolean;
 };
 
-const ACCOUNT_COLUMNS = `model_id AS "modelId", initial_equity_usd AS "initialEquityUsd", inception_ts_ms AS "inceptionTsMs", version, realized_usd AS "realizedUsd",
-  fees_usd AS "feesUsd", funding_usd AS "fundingUsd", transfers_usd AS "transfersUsd", turnover_usd AS "turnoverUsd",
+const ACCOUNT_COLUMNS = `model_id AS "modelId", initial_equity_usd AS "initialEquityUsd", inception_ts_ms AS "inceptionTsMs", version, realized_usd::float8 AS "realizedUsd",
+  fees_usd::float8 AS "feesUsd", funding_usd::float8 AS "fundingUsd", transfers_usd::float8 AS "transfersUsd", turnover_usd::float8 AS "turnoverUsd",
   EXISTS (SELECT 1 FROM models m WHERE m.id = model_id AND m.exchange_provider = 'import') AS imported`;
 
 export function accounts(db: Queryable): Promise<Account[]> {

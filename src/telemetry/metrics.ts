@@ -96,6 +96,12 @@ export function createMetrics(withProcessMetrics = true) {
       labelNames: ['provider'],
       registers,
     }),
+    ledgerFaults: new Counter({
+      name: 'nof0_ledger_faults_total',
+      help: 'Ingests of fills that people should look at: adopted (a history begins in the middle of a position), gap (a fill is missing), contradicted (a known id came with another content)',
+      labelNames: ['fault'],
+      registers,
+    }),
     slotLag: new Histogram({
       name: 'nof0_slot_lag_seconds',
       help: 'From a slot to the start of its job',

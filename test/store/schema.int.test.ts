@@ -12,7 +12,6 @@ const BEYOND_PRISMA = {
     // Partial indexes.
     'dead_letters_once',
     'dead_letters_open',
-    'fills_from_flat',
     'paper_orders_resting',
     'paper_orders_resting_account',
     'positions_closed',
