@@ -189,8 +189,26 @@ const ARENA_FIELDS: Readonly<Record<string, FieldDoc>> = {
   'maintenance.warmCache': { meaning: 'When every key is written, so that no reader meets an empty cache.' },
   'maintenance.guardPositions': { meaning: 'When positions without a live stop are looked for, and given it back.' },
   'retention.jobRuns': { meaning: 'How long run history is kept, wall time.', min: '1m' },
-  'paper.takerFeeBps': { meaning: 'Fee of every fill, basis points of the notional.' },
-  'paper.slippageBps': { meaning: 'What a fill pays beyond the price it meets, basis points.' },
+  'paper.takerFeeBps': { meaning: 'Fee of what takes liquidity, basis points of the notional: the base tier.' },
+  'paper.makerFeeBps': { meaning: 'Fee of what gives liquidity: the base tier.' },
+  'paper.feeTiers[].fromVolumeUsd': {
+    meaning:
+      "USD traded in the 14 UTC days before today from which on the tier holds. Default tiers: Hyperliquid's, from 5 million on.",
+  },
+  'paper.feeTiers[].takerFeeBps': { meaning: 'Fee of what takes liquidity in this tier.' },
+  'paper.feeTiers[].makerFeeBps': { meaning: 'Fee of what gives liquidity in this tier.' },
+  'paper.slippageBps': {
+    meaning: 'What a fill that takes liquidity pays beyond the price it meets where no book is known, basis points.',
+  },
+  'paper.liquidationFeeBps': { meaning: "What a liquidation costs beyond the taker's fee." },
+  'paper.marginTiers[].symbol': {
+    meaning:
+      "Instrument whose large positions may have less leverage than its own maximum. Default tiers: Hyperliquid's for six coins.",
+  },
+  'paper.marginTiers[].fromUsd': { meaning: 'Notional beyond which the tier holds.' },
+  'paper.marginTiers[].maxLeverage': {
+    meaning: 'Highest leverage in this tier; the maintenance margin is half of what it asks.',
+  },
   'guardrails.minConfidence': { meaning: 'Entries below it are rejected.' },
   'guardrails.maxPositions': { meaning: 'Most open positions of a model.' },
   'guardrails.maxMarginUsage': { meaning: 'Share of the equity that may be bound as margin after an entry.' },

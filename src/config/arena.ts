@@ -5,6 +5,7 @@ import { isCron } from '../domain/cron.ts';
 import { modelIdSchema } from '../domain/ids.ts';
 import { STRATEGY_NAMES } from '../domain/strategy-names.ts';
 import { parseDuration } from '../domain/time.ts';
+import { paperSchema } from './paper.ts';
 
 /** A duration as people write it: `250ms`, `15s`, `3m`, `1h`, `30d`. Becomes milliseconds. */
 const duration = (min = 1, max = Number.POSITIVE_INFINITY) =>
@@ -169,14 +170,7 @@ export const arenaSchema = z.strictObject({
   paces: z
     .strictObject({ synthetic: schedules.partial().optional(), replay: schedules.partial().optional() })
     .prefault({ synthetic: { decision: '15s', snapshot: '30s', analytics: '1m' }, replay: { price: '1m' } }),
-  paper: z
-    .strictObject({
-      /** Basis points of the notional, as the base tier of the real exchange. Every order takes liquidity. */
-      takerFeeBps: z.number().min(0).max(1000).default(4.5),
-      /** What a market order pays beyond the mark price. */
-      slippageBps: z.number().min(0).max(1000).default(1),
-    })
-    .prefault({}),
+  paper: paperSchema.prefault({}),
   /** When the platform looks after itself, as cron expressions in UTC. Only in real time. */
   maintenance: z
     .strictObject({

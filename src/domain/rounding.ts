@@ -1,7 +1,7 @@
 /** Prices and sizes as the exchange accepts them. */
 
-const SIGNIFICANT = 5;
-const PRICE_DECIMALS = 6;
+export const SIGNIFICANT_FIGURES = 5;
+export const PRICE_DECIMALS = 6;
 
 /**
  * A price with at most 5 significant figures and 6 − sizeDecimals decimals; integers are always valid. Rounds to the side that
@@ -9,7 +9,7 @@ const PRICE_DECIMALS = 6;
  */
 export function roundPrice(price: number, sizeDecimals: number, side: 'buy' | 'sell'): number {
   const magnitude = Math.floor(Math.log10(price));
-  const decimals = Math.max(0, Math.min(SIGNIFICANT - 1 - magnitude, PRICE_DECIMALS - sizeDecimals));
+  const decimals = Math.max(0, Math.min(SIGNIFICANT_FIGURES - 1 - magnitude, PRICE_DECIMALS - sizeDecimals));
   const factor = 10 ** decimals;
   const scaled = price * factor;
   // A price that is valid already must not move because of the last bit of its binary form.

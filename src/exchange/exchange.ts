@@ -1,19 +1,9 @@
 /** The door to an exchange. Whatever happens behind it, the platform learns it from here alone. */
 
 import type { Fill, Side } from '../domain/fill.ts';
+import type { Grouping, MarginMode, TimeInForce } from '../domain/order-rules.ts';
 
-/** Good till canceled, immediate or cancel, add liquidity only. */
-export type TimeInForce = 'Gtc' | 'Ioc' | 'Alo';
-/** Cross positions answer for each other with the whole account, an isolated one with its own margin alone. */
-export type MarginMode = 'cross' | 'isolated';
-/**
- * How stops and targets belong together:
- * - `na`: by themselves. A reduce-only one has its own size and still goes when the position goes.
- * - `normalTpsl`: children of the last order before them in the request that is none itself. They sleep until it is filled, have its
- *   size, and go with it when it ends unfilled; one of them filled cancels its siblings.
- * - `positionTpsl`: they follow the position: whatever its size is when they are touched, and one cancels the other.
- */
-export type Grouping = 'na' | 'normalTpsl' | 'positionTpsl';
+export type { Grouping, MarginMode, TimeInForce } from '../domain/order-rules.ts';
 
 /**
  * An order as a decision leads to it:
@@ -113,6 +103,8 @@ export type AccountState = {
   readonly openOrders: readonly OpenOrder[];
 };
 
+export type LeverageSetting = { readonly leverage: number; readonly marginMode: MarginMode };
+
 /** A ledger entry as the exchange tells it; the model is known from the account. */
 export type ExchangeFill = Omit<Fill, 'modelId'>;
 
@@ -144,7 +136,7 @@ export interface Exchange {
   setLeverage(
     account: string,
     symbol: string,
-    setting: { readonly leverage: number; readonly marginMode: MarginMode },
+    setting: LeverageSetting,
     nowMs: number,
     signal: AbortSignal,
   ): Promise<void>;

@@ -39,7 +39,7 @@ export async function crossing<T>(what: string, work: () => Promise<T>): Promise
 
 /** Statements that write; `FOR UPDATE` and `DO UPDATE SET` only look like it. Functions of the schema that write are named themselves. */
 const WRITES =
-  /\b(INSERT INTO|DELETE FROM|(?<!FOR |KEY |DO )UPDATE)\s+([a-z_]+)|\b(add_effects|refresh_views_nof0|ensure_tick_partitions)\b/gi;
+  /\b(INSERT INTO|DELETE FROM|(?<!FOR |KEY |DO )UPDATE)\s+([a-z_]+)|\b(add_effects|refresh_views_nof0|ensure_tick_partitions|paper_match)\b/gi;
 const SIGNS: Readonly<Record<string, string>> = { 'INSERT INTO': '+', 'DELETE FROM': '-', UPDATE: '~' };
 const written = new Map<string, readonly string[]>();
 

@@ -1,19 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { gridSize } from '../../src/domain/rounding.ts';
-import { AccountBook, type Execution, takerPrice, triggered } from '../../src/exchange/paper/account-book.ts';
+import { AccountBook, type Execution } from '../../src/exchange/paper/account-book.ts';
+import { takerPrice, triggered } from '../../src/exchange/paper/prices.ts';
+import { emptyRow, testRules } from './paper-books.ts';
 
-const FEES = { takerFeeBps: 4.5, slippageBps: 1 };
 const INITIAL_USD = 10_000;
 
 function openBook(): AccountBook {
-  const row = { account: 'a', no: 3, cashUsd: INITIAL_USD, nextOid: 1, nextSeq: 1, turnover: 0 };
-  return new AccountBook(row, new Map(), () => 3, FEES);
+  return new AccountBook(emptyRow({ no: 3, cashUsd: INITIAL_USD }), new Map(), [], testRules());
 }
 
 const execution = (side: 'buy' | 'sell', size: number, price: number, symbol = 'BTC'): Execution => ({
-  ...{ oid: 1, cloid: 'c', symbol, side, size, price },
-  ...{ leverage: 2, tsMs: 1 },
+  ...{ oid: 1, cloid: 'c', symbol, side, size, price, crossed: true, liquidation: false },
+  ...{ setting: { leverage: 2, marginMode: 'cross' }, tsMs: 1 },
 });
 
 describe('money', () => {
@@ -117,9 +117,9 @@ describe('a position', () => {
   it('flips through zero in one fill: the old part is realised, the rest is a new position at the new price', () => {
     const book = openBook();
     book.execute(execution('buy', 1, 100));
-    book.execute({ ...execution('sell', 3, 110), leverage: 5 });
-    expect(book.positions.get('BTC')).toEqual({ size: -2, entryPrice: 110, leverage: 5 });
-    expect(book.newFills.at(-1)).toMatchObject({ closedPnl: 10, startPosition: 1, feeUsd: 330 * 0.00045 });
+    book.execute({ ...execution('sell', 3, 110), setting: { leverage: 5, marginMode: 'cross' } });
+    expect(book.positions.get('BTC')).toMatchObject({ size: -2, entryPrice: 110, leverage: 5 });
+    expect(book.newFills.at(-1)).toMatchObject({ closedPnl: 10, startPosition: 1, feeUsd: 0.1485 });
     expect(book.newFills).toHaveLength(2);
   });
 
@@ -148,8 +148,9 @@ describe('a position', () => {
   it('binds its notional at the mark over its leverage', () => {
     const book = openBook();
     book.execute(execution('sell', 4, 100));
-    expect(book.marginUsed(() => 120)).toBe(240);
-    expect(book.marginUsed(() => undefined)).toBe(200);
+    const bound = (mark: number | undefined) => book.crossEquity(() => mark) - book.available(() => mark);
+    expect(bound(120)).toBeCloseTo(240, 9);
+    expect(bound(undefined)).toBeCloseTo(200, 9);
   });
 
   it('is increased only by what goes beyond it', () => {

@@ -68,18 +68,19 @@ describe('a stop', () => {
     expect((await desk.fills(account)).at(-1)).toMatchObject({ side: 'buy', price: 210.03 });
   });
 
-  it('is not touched by the tick it was placed after, even when it stands on the wrong side of it', async () => {
+  it('on the wrong side of the mark is refused, and so is one that the mark has reached', async () => {
     const account = await desk.open();
     await desk.quote({ SOL: 200 });
-    await desk.send(
+    const exit = { side: 'sell', size: 1, symbol: 'SOL' } as const;
+    const results = await desk.send(
       account,
       { side: 'buy', size: 1, symbol: 'SOL' },
-      { side: 'sell', size: 1, symbol: 'SOL', kind: 'stop', triggerPrice: 205 },
+      { ...exit, kind: 'stop', triggerPrice: 205 },
+      { ...exit, kind: 'stop', triggerPrice: 200 },
+      { ...exit, kind: 'target', triggerPrice: 195 },
     );
-    await desk.match();
-    expect(await desk.positions(account)).toHaveLength(1);
-    await desk.quote({ SOL: 204 });
-    expect(await desk.positions(account)).toEqual([]);
+    expect(results.map(({ error }) => error)).toEqual([null, ...Array(3).fill('Invalid TP/SL price.')]);
+    expect(await desk.resting(account)).toEqual([]);
   });
 
   it('is not touched by a tick from before its placement that is only ingested or matched after it', async () => {

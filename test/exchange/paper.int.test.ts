@@ -235,8 +235,12 @@ describe('an account', () => {
     expect(state.marginUsedUsd).toBeCloseTo(1220, 8);
     expect(state.availableUsd).toBeCloseTo(equity - 1220, 8);
     expect(state.positions).toEqual([
-      { symbol: 'ETH', quantity: 1, entryPrice: fill?.price, leverage: 3, markPrice: 3660 },
+      {
+        ...{ symbol: 'ETH', quantity: 1, entryPrice: fill?.price, leverage: 3, markPrice: 3660 },
+        ...{ marginMode: 'cross', marginUsedUsd: 1220, liquidationPrice: null },
+      },
     ]);
+    expect(state.maintenanceMarginUsd).toBeCloseTo(3660 / 50, 8);
   });
 
   it('that exists is left as it is when it is opened again, and numbers stay', async () => {

@@ -12,8 +12,9 @@ const BEYOND_PRISMA = {
     // Partial indexes.
     'dead_letters_once',
     'dead_letters_open',
+    'paper_fills_ts',
     'paper_orders_resting',
-    'paper_orders_resting_account',
+    'paper_orders_standing',
     'positions_closed',
     'positions_one_open',
     'positions_open',
@@ -27,7 +28,16 @@ const BEYOND_PRISMA = {
     'v_since_inception_key',
   ],
   sequences: ['projection_seq'],
-  functions: ['add_effects', 'ensure_tick_partitions', 'refresh_views_nof0'],
+  functions: [
+    'add_effects',
+    'ensure_tick_partitions',
+    'paper_books',
+    'paper_concerned',
+    'paper_match',
+    'paper_open',
+    'paper_order',
+    'refresh_views_nof0',
+  ],
   views: ['v_crypto_prices_latest', 'v_leaderboard', 'v_since_inception'],
   partitioned: ['price_ticks'],
   checks: [

@@ -1,40 +1,43 @@
 /** One account of the paper exchange while its row is locked: pure bookkeeping, no I/O. */
 
+import { addVolume, type DailyVolumes, feeTierAt, feeUsd, volumeBefore } from '../../domain/fees.ts';
 import type { Side } from '../../domain/fill.ts';
-import { gridSize, roundPrice } from '../../domain/rounding.ts';
+import { maintenanceMargin } from '../../domain/margin.ts';
+import type { MarginMode } from '../../domain/order-rules.ts';
+import { CANCELED } from '../../domain/order-rules.ts';
+import type {
+  AccountRow,
+  BookFill,
+  BookOrder,
+  BookPosition,
+  LeverageSetting,
+  PastMove,
+} from '../../domain/paper-book.ts';
+import { gridSize } from '../../domain/rounding.ts';
+import type { PaperRules, Terms } from './paper-rules.ts';
 
-export type PaperFees = { readonly takerFeeBps: number; readonly slippageBps: number };
-
-export type BookPosition = { size: number; entryPrice: number; leverage: number };
-
-export type BookFill = {
-  readonly seq: number;
-  readonly oid: number | null;
-  readonly cloid: string | null;
-  readonly symbol: string;
-  readonly side: Side;
-  readonly price: number;
-  readonly size: number;
-  readonly startPosition: number;
-  readonly feeUsd: number;
-  readonly closedPnl: number;
-  readonly kind: 'trade' | 'funding';
-  readonly tsMs: number;
-};
+/** Marks as the matcher has worked through them; undefined for a symbol that nobody has quoted yet. */
+export type Marks = (symbol: string) => number | undefined;
 
 export type Execution = {
   readonly oid: number;
-  readonly cloid: string;
+  readonly cloid: string | null;
   readonly symbol: string;
   readonly side: Side;
   readonly size: number;
   readonly price: number;
-  readonly leverage: number;
+  readonly crossed: boolean;
+  readonly liquidation: boolean;
+  /** Leverage and mode of what it opens. */
+  readonly setting: LeverageSetting;
   readonly tsMs: number;
+  /** What it costs instead of the account's rate: a liquidation takes what is left, and no more. */
+  readonly feeUsd?: number;
 };
 
 /** Order numbers begin with the account's number, so that they are unique and yet do not depend on what others do. */
 const OID_RANGE = 1_000_000_000;
+const FLAT: BookPosition = { size: 0, entryPrice: 0, leverage: 1, marginMode: 'cross', marginUsd: 0 };
 
 export class AccountBook {
   readonly account: string;
@@ -43,16 +46,23 @@ export class AccountBook {
   nextOid: number;
   nextSeq: number;
   turnover: number;
+  volumes: DailyVolumes;
+  settings: Record<string, LeverageSetting>;
   readonly positions: Map<string, BookPosition>;
+  /** Orders that stand, by number; those that were placed or ended here stay until the book is written. */
+  readonly orders: Map<number, BookOrder>;
+  readonly changedOrders = new Set<BookOrder>();
   readonly newFills: BookFill[] = [];
-  readonly #sizeDecimals: (symbol: string) => number;
-  readonly #takerFee: number;
+  readonly #past: readonly PastMove[];
+  readonly #rules: PaperRules;
+  #touched = false;
 
   constructor(
-    row: { account: string; no: number; cashUsd: number; nextOid: number; nextSeq: number; turnover: number },
-    positions: Map<string, BookPosition>,
-    sizeDecimals: (symbol: string) => number,
-    fees: PaperFees,
+    row: AccountRow,
+    positions: ReadonlyMap<string, BookPosition>,
+    orders: readonly BookOrder[],
+    rules: PaperRules,
+    past: readonly PastMove[] = [],
   ) {
     this.account = row.account;
     this.no = row.no;
@@ -60,13 +70,34 @@ export class AccountBook {
     this.nextOid = row.nextOid;
     this.nextSeq = row.nextSeq;
     this.turnover = row.turnover;
-    this.positions = positions;
-    this.#sizeDecimals = sizeDecimals;
-    this.#takerFee = fees.takerFeeBps / 10_000;
+    this.volumes = row.volumes;
+    this.settings = { ...row.settings };
+    this.positions = new Map(positions);
+    this.orders = new Map(orders.map((order) => [order.oid, { ...order }]));
+    this.#rules = rules;
+    this.#past = past;
+  }
+
+  /** Whether there is anything to write. */
+  get touched(): boolean {
+    return this.#touched || this.newFills.length > 0 || this.changedOrders.size > 0;
+  }
+
+  touch(): void {
+    this.#touched = true;
+  }
+
+  row(): AccountRow {
+    const { account, no, cashUsd, nextOid, nextSeq, turnover, volumes, settings } = this;
+    return { account, no, cashUsd, nextOid, nextSeq, turnover, volumes, settings };
   }
 
   takeOid(): number {
     return this.no * OID_RANGE + this.nextOid++;
+  }
+
+  terms(symbol: string): Terms | undefined {
+    return this.#rules.termsOf(symbol);
   }
 
   /** Signed size held. */
@@ -74,39 +105,104 @@ export class AccountBook {
     return this.positions.get(symbol)?.size ?? 0;
   }
 
-  /** Equity at the marks, USD. */
-  equity(mark: (symbol: string) => number | undefined): number {
-    let equity = this.cashUsd;
-    for (const [symbol, position] of this.positions)
-      equity += position.size * ((mark(symbol) ?? position.entryPrice) - position.entryPrice);
-    return equity;
+  /** Signed size held just before a moment: what is held now without everything that was executed at it or later. */
+  sizeBefore(symbol: string, tsMs: number): number {
+    let size = this.size(symbol);
+    for (const move of this.#past) if (move.symbol === symbol && move.tsMs >= tsMs) size -= move.signedSize;
+    for (const fill of this.newFills)
+      if (fill.kind === 'trade' && fill.symbol === symbol && fill.tsMs >= tsMs) size -= signedSize(fill);
+    return gridSize(size, this.terms(symbol)?.sizeDecimals ?? 8);
   }
 
-  /** Initial margin bound by all positions, USD. */
-  marginUsed(mark: (symbol: string) => number | undefined): number {
-    let margin = 0;
-    for (const [symbol, position] of this.positions)
-      margin += (Math.abs(position.size) * (mark(symbol) ?? position.entryPrice)) / position.leverage;
-    return margin;
+  /** How much of what is held an order of this side would close. */
+  closable(symbol: string, side: Side): number {
+    const held = this.size(symbol);
+    return (side === 'sell' ? held : -held) > 0 ? Math.abs(held) : 0;
   }
 
   /** How much of an order would add to the position (the rest closes). */
   increase(symbol: string, side: Side, size: number): number {
-    const held = this.size(symbol);
-    const signed = side === 'buy' ? size : -size;
-    return held * signed >= 0 ? size : Math.max(0, size - Math.abs(held));
+    return Math.max(0, size - this.closable(symbol, side));
   }
 
-  /** Executes against the market: moves cash and position, writes the fill. Gross profit is realised at average cost. */
+  /** Everything the account is worth at the marks, USD. */
+  equity(mark: Marks): number {
+    let equity = this.crossEquity(mark);
+    for (const [symbol, held] of this.positions)
+      if (held.marginMode === 'isolated') equity += held.marginUsd + this.unrealized(symbol, held, mark);
+    return equity;
+  }
+
+  /** What answers for the cross positions: cash and their profit and loss. */
+  crossEquity(mark: Marks): number {
+    let equity = this.cashUsd;
+    for (const [symbol, held] of this.positions)
+      if (held.marginMode === 'cross') equity += this.unrealized(symbol, held, mark);
+    return equity;
+  }
+
+  /** Below it the cross positions are liquidated, USD. */
+  crossMaintenance(mark: Marks): number {
+    let margin = 0;
+    for (const [symbol, held] of this.positions)
+      if (held.marginMode === 'cross') margin += this.maintenance(symbol, held, mark);
+    return margin;
+  }
+
+  /** Bound by one position: its notional over its leverage, or all that an isolated one holds. */
+  marginUsed(symbol: string, held: BookPosition, mark: Marks): number {
+    return held.marginMode === 'isolated'
+      ? held.marginUsd + this.unrealized(symbol, held, mark)
+      : this.notional(symbol, held, mark) / held.leverage;
+  }
+
+  /** Free for new positions, USD; below 0 when more is bound than there is. */
+  available(mark: Marks): number {
+    let bound = 0;
+    for (const [symbol, held] of this.positions)
+      if (held.marginMode === 'cross') bound += this.marginUsed(symbol, held, mark);
+    return this.crossEquity(mark) - bound;
+  }
+
+  notional(symbol: string, held: BookPosition, mark: Marks): number {
+    return Math.abs(held.size) * (mark(symbol) ?? held.entryPrice);
+  }
+
+  unrealized(symbol: string, held: BookPosition, mark: Marks): number {
+    return held.size * ((mark(symbol) ?? held.entryPrice) - held.entryPrice);
+  }
+
+  maintenance(symbol: string, held: BookPosition, mark: Marks): number {
+    return maintenanceMargin(
+      this.terms(symbol)?.tiers ?? [{ fromUsd: 0, maxLeverage: 1 }],
+      this.notional(symbol, held, mark),
+    );
+  }
+
+  /** Mode of the position, else what was set, else what the instrument allows. */
+  marginModeOf(symbol: string): MarginMode {
+    const known = this.positions.get(symbol)?.marginMode ?? this.settings[symbol]?.marginMode;
+    return known ?? (this.terms(symbol)?.onlyIsolated ? 'isolated' : 'cross');
+  }
+
+  /** Rate of an execution now, basis points: by the volume of the days before. */
+  feeBps(crossed: boolean, tsMs: number): number {
+    const tier = feeTierAt(this.#rules.feeTiers, volumeBefore(this.volumes, tsMs));
+    return crossed ? tier.takerFeeBps : tier.makerFeeBps;
+  }
+
+  get rules(): PaperRules {
+    return this.#rules;
+  }
+
+  /** Executes: moves cash, margin and position, writes the fill. Gross profit is realised at average cost. */
   execute(order: Execution): void {
-    const decimals = this.#sizeDecimals(order.symbol);
-    const held = this.positions.get(order.symbol) ?? { size: 0, entryPrice: 0, leverage: order.leverage };
-    const signed = order.side === 'buy' ? order.size : -order.size;
+    const held = this.positions.get(order.symbol) ?? { ...FLAT, ...order.setting };
+    const signed = signedSize(order);
+    const notional = order.size * order.price;
     const closing = held.size * signed < 0 ? Math.min(Math.abs(held.size), order.size) : 0;
     const closedPnl = closing * Math.sign(held.size) * (order.price - held.entryPrice);
-    const feeUsd = order.size * order.price * this.#takerFee;
-    this.cashUsd += closedPnl - feeUsd;
-    this.turnover += order.size * order.price;
+    const fee = order.feeUsd ?? feeUsd(notional, this.feeBps(order.crossed, order.tsMs));
     this.newFills.push({
       seq: this.nextSeq++,
       oid: order.oid,
@@ -116,90 +212,114 @@ export class AccountBook {
       price: order.price,
       size: order.size,
       startPosition: held.size,
-      feeUsd,
+      feeUsd: fee,
       closedPnl,
+      crossed: order.crossed,
+      liquidation: order.liquidation,
       kind: 'trade',
       tsMs: order.tsMs,
     });
-    this.#move(order, held, gridSize(held.size + signed, decimals), closing);
+    this.turnover += notional;
+    this.volumes = addVolume(this.volumes, order.tsMs, notional);
+    const openingFee = closing === 0 ? fee : (fee * (order.size - closing)) / order.size;
+    const left = this.#close(order, held, closing, closedPnl - (fee - openingFee));
+    this.#open(order, left, gridSize(order.size - closing, this.#decimals(order.symbol)), openingFee);
+    this.#cancelReduceOnly(order.symbol);
   }
 
-  /** Pays or receives funding on what is held: −size × oracle price × rate. */
+  /** Funding on what was held just before the print: −size × oracle price × rate. */
   fund(symbol: string, rate: number, oraclePrice: number, tsMs: number): void {
-    const held = this.size(symbol);
-    if (held === 0 || rate === 0) return;
-    const received = -held * oraclePrice * rate;
-    this.cashUsd += received;
+    const size = this.sizeBefore(symbol, tsMs);
+    if (size === 0 || rate === 0) return;
+    const held = this.positions.get(symbol);
+    const owed = -size * oraclePrice * rate;
+    // Who has left and has nothing left cannot be asked for more.
+    const received = held === undefined ? Math.max(owed, -Math.max(0, this.cashUsd)) : owed;
+    if (received === 0) return;
+    if (held?.marginMode === 'isolated') this.positions.set(symbol, { ...held, marginUsd: held.marginUsd + received });
+    else this.cashUsd += received;
     this.newFills.push({
       seq: this.nextSeq++,
       oid: null,
       cloid: null,
       symbol,
-      side: held > 0 ? 'buy' : 'sell',
+      side: size > 0 ? 'buy' : 'sell',
       price: oraclePrice,
-      size: Math.abs(held),
-      startPosition: held,
+      size: Math.abs(size),
+      startPosition: size,
       feeUsd: 0,
       closedPnl: received,
+      crossed: true,
+      liquidation: false,
       kind: 'funding',
       tsMs,
     });
   }
 
-  #move(order: Execution, held: BookPosition, size: number, closing: number): void {
-    if (size === 0) {
-      this.positions.delete(order.symbol);
-      return;
+  /** An order ends unfilled, and what waits for it goes or wakes with what it got. */
+  cancel(order: BookOrder, reason: string): void {
+    order.status = 'canceled';
+    order.error = reason;
+    this.changedOrders.add(order);
+    for (const child of this.childrenOf(order.oid)) {
+      if (child.status !== 'waiting') continue;
+      if (order.filledSize === 0) this.cancel(child, reason);
+      else this.wake(child, order, null);
     }
-    const flipped = size * held.size < 0;
-    if (closing > 0 && !flipped) {
-      this.positions.set(order.symbol, { ...held, size });
-      return;
-    }
+  }
+
+  /** A stop or target protects what its parent opened. `event`: what filled it, when only later events may touch the child. */
+  wake(child: BookOrder, parent: BookOrder, event: { readonly seq: number; readonly tsMs: number } | null): void {
+    child.status = 'resting';
+    child.size = Math.min(child.size, parent.filledSize);
+    child.placedSeq = event?.seq ?? child.placedSeq;
+    child.tsMs = event?.tsMs ?? child.tsMs;
+    this.changedOrders.add(child);
+  }
+
+  childrenOf(oid: number): BookOrder[] {
+    return [...this.orders.values()].filter((order) => order.parentOid === oid);
+  }
+
+  /** Closes part of a position: an isolated one gives back its share of the margin. Returns what is left of it. */
+  #close(order: Execution, held: BookPosition, closing: number, cashUsd: number): BookPosition {
+    if (closing === 0) return held;
+    const size = gridSize(held.size + Math.sign(-held.size) * closing, this.#decimals(order.symbol));
+    const released = size === 0 ? held.marginUsd : (held.marginUsd * closing) / Math.abs(held.size);
+    this.cashUsd += released + cashUsd;
+    const left = { ...held, size, marginUsd: held.marginUsd - released };
+    if (size === 0) this.positions.delete(order.symbol);
+    else this.positions.set(order.symbol, left);
+    return size === 0 ? { ...FLAT, ...order.setting } : left;
+  }
+
+  /** Opens or adds; the leverage of the newest order holds for the whole position. An isolated one takes its margin out of the cash. */
+  #open(order: Execution, held: BookPosition, opening: number, fee: number): void {
+    if (opening === 0) return;
+    const size = gridSize(held.size + Math.sign(signedSize(order)) * opening, this.#decimals(order.symbol));
+    const before = Math.abs(held.size);
     const entryPrice =
-      held.size === 0 || flipped
-        ? order.price
-        : (held.size * held.entryPrice + (size - held.size) * order.price) / size;
-    this.positions.set(order.symbol, { size, entryPrice, leverage: order.leverage });
+      before === 0 ? order.price : (before * held.entryPrice + opening * order.price) / (before + opening);
+    const marginMode = held.size === 0 ? order.setting.marginMode : held.marginMode;
+    const moved = marginMode === 'isolated' ? (opening * order.price) / order.setting.leverage : 0;
+    this.cashUsd -= marginMode === 'isolated' ? moved : fee;
+    const marginUsd = marginMode === 'isolated' ? held.marginUsd + moved - fee : 0;
+    this.positions.set(order.symbol, { size, entryPrice, leverage: order.setting.leverage, marginMode, marginUsd });
+  }
+
+  /** Orders that only reduce go with the position they would reduce. */
+  #cancelReduceOnly(symbol: string): void {
+    for (const order of this.orders.values()) {
+      if (order.status !== 'resting' || order.symbol !== symbol || !order.reduceOnly) continue;
+      if (this.closable(symbol, order.side) === 0) this.cancel(order, CANCELED.reduceOnly);
+    }
+  }
+
+  #decimals(symbol: string): number {
+    return this.terms(symbol)?.sizeDecimals ?? 8;
   }
 }
 
-/** What a taker pays: the mark, moved against him by the slippage and rounded to a valid price. */
-export function takerPrice(mark: number, side: Side, slippageBps: number, sizeDecimals: number): number {
-  const moved = mark * (1 + ((side === 'buy' ? 1 : -1) * slippageBps) / 10_000);
-  return roundPrice(moved, sizeDecimals, side);
-}
-
-/**
- * Whether a resting order is touched by a price, and at which price it then meets the market. A stop meets the worse of its trigger
- * and the price that touched it (the market may have jumped); a target is never filled better than its trigger.
- */
-export function triggered(
-  order: { side: Side; tpsl: 'stop' | 'target'; triggerPrice: number },
-  price: number,
-): number | null {
-  const sells = order.side === 'sell';
-  if (order.tpsl === 'stop') {
-    const touched = sells ? price <= order.triggerPrice : price >= order.triggerPrice;
-    return touched ? (sells ? Math.min(price, order.triggerPrice) : Math.max(price, order.triggerPrice)) : null;
-  }
-  const touched = sells ? price >= order.triggerPrice : price <= order.triggerPrice;
-  return touched ? order.triggerPrice : null;
-}
-
-/** What the touched books write back. */
-export function bookChange<Order>(touched: readonly AccountBook[], orders: readonly Order[]) {
-  return {
-    accounts: touched.map((b) => ({
-      account: b.account,
-      no: b.no,
-      cashUsd: b.cashUsd,
-      nextOid: b.nextOid,
-      nextSeq: b.nextSeq,
-      turnover: b.turnover,
-    })),
-    positions: touched.flatMap((b) => [...b.positions].map(([symbol, p]) => ({ account: b.account, symbol, ...p }))),
-    orders,
-    fills: touched.flatMap((b) => b.newFills.map((fill) => ({ account: b.account, ...fill }))),
-  };
+export function signedSize(move: { readonly side: Side; readonly size: number }): number {
+  return move.side === 'buy' ? move.size : -move.size;
 }

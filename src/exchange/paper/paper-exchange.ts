@@ -1,146 +1,99 @@
 /**
- * The paper exchange: perpetual futures accounts on our own ticks. Market orders meet the mark plus slippage, stops and targets rest
- * until a later tick touches them, funding is paid at every print. An order is never filled at a price its sender named.
+ * The paper exchange: perpetual futures accounts on our own ticks. Market orders meet the book or the mark plus slippage, limits rest,
+ * stops and targets sleep until a later tick touches them, funding is paid at every print, and whoever cannot keep the maintenance
+ * margin is liquidated. An order is never filled at a price its sender hoped for.
  */
 
-import { z } from 'zod';
+import type { OrderBook } from '../../domain/order-book.ts';
+import { REFUSALS } from '../../domain/order-rules.ts';
+import type { BookOrder } from '../../domain/paper-book.ts';
 import { CodedError } from '../../errors.ts';
 import type { Database, Queryable } from '../../store/database.ts';
-import * as books from '../../store/paper-books.ts';
+import * as store from '../../store/paper-books.ts';
 import type {
   AccountState,
   CancelResult,
   Exchange,
   ExchangeFill,
+  LeverageSetting,
   OrderIntent,
   OrderResult,
   OrderTarget,
   PreparedOrders,
 } from '../exchange.ts';
-import { AccountBook, bookChange, type PaperFees, takerPrice } from './account-book.ts';
-import { matchEvents } from './matcher.ts';
+import type { AccountBook } from './account-book.ts';
+import { accountStateOf } from './account-view.ts';
+import { boardFrom, booksFrom, changeOf } from './books.ts';
+import { liquidate } from './liquidation.ts';
+import { BATCH, matchEvents } from './matcher.ts';
+import { type MarkBoard, marksOf } from './matching.ts';
+import { type PaperRules, type PaperSettings, paperRules } from './paper-rules.ts';
+import { cancelOrder, type MarketView, placeOrders, refusedOrder } from './placement.ts';
+import { changeLeverage } from './set-leverage.ts';
+import { decodeRequest, encodeRequest } from './wire.ts';
 
-const MIN_NOTIONAL_USD = 10;
+/** Where the paper exchange gets a book from; without one the slippage of the settings stands for it. */
+export type BookSource = (symbol: string, signal: AbortSignal) => Promise<OrderBook | null>;
 
-const wireSchema = z.object({
-  account: z.string(),
-  nonce: z.number(),
-  expiresAtMs: z.number(),
-  orders: z.array(
-    z.object({
-      cloid: z.string(),
-      symbol: z.string(),
-      side: z.enum(['buy', 'sell']),
-      size: z.number().positive(),
-      kind: z.enum(['market', 'limit', 'stop', 'target']),
-      triggerPrice: z.number().positive().nullable(),
-      reduceOnly: z.boolean(),
-      leverage: z.number().min(1),
-    }),
-  ),
-});
+/** One account while its row is locked. */
+type Opened = {
+  readonly book: AccountBook;
+  readonly board: MarkBoard;
+  readonly seq: number;
+  readonly known: readonly BookOrder[];
+};
 
 export class PaperExchange implements Exchange {
   readonly provider = 'paper';
   readonly #db: Database;
   readonly #marketProvider: string;
-  readonly #fees: PaperFees;
-  #terms: Map<string, { sizeDecimals: number; maxLeverage: number }> | null = null;
+  readonly #settings: PaperSettings;
+  readonly #bookOf: BookSource | null;
+  #rules: PaperRules | null = null;
 
-  constructor(db: Database, marketProvider: string, fees: PaperFees) {
+  constructor(db: Database, marketProvider: string, settings: PaperSettings, bookOf: BookSource | null = null) {
     this.#db = db;
     this.#marketProvider = marketProvider;
-    this.#fees = fees;
+    this.#settings = settings;
+    this.#bookOf = bookOf;
   }
 
   async openAccounts(accounts: readonly { account: string; initialUsd: number }[]): Promise<void> {
-    await this.#db.transaction((tx) => books.openAccounts(tx, accounts));
+    await this.#db.transaction((tx) => store.openAccounts(tx, accounts));
   }
 
   async accountState(account: string): Promise<AccountState> {
-    const {
-      account: row,
-      positions,
-      marks,
-      resting,
-    } = await books.accountView(this.#db, this.#marketProvider, account);
-    if (row === null) throw new CodedError('NOF0_EXCHANGE_REJECTED', `paper account "${account}" does not exist`);
-    const markOf = new Map(marks.map((mark) => [mark.symbol, mark.price]));
-    const book = await this.#book(row, positions);
-    const mark = (symbol: string) => markOf.get(symbol);
-    const equityUsd = book.equity(mark);
-    const marginUsedUsd = book.marginUsed(mark);
-    return {
-      equityUsd,
-      marginUsedUsd,
-      availableUsd: Math.max(0, equityUsd - marginUsedUsd),
-      positions: positions.map((p) => ({
-        symbol: p.symbol,
-        quantity: p.size,
-        entryPrice: p.entryPrice,
-        leverage: p.leverage,
-        markPrice: mark(p.symbol) ?? p.entryPrice,
-        marginMode: 'cross' as const,
-        marginUsedUsd: (Math.abs(p.size) * (mark(p.symbol) ?? p.entryPrice)) / p.leverage,
-        liquidationPrice: null,
-      })),
-      openOrders: resting.map((o) => ({
-        oid: o.oid,
-        cloid: o.cloid,
-        symbol: o.symbol,
-        side: o.side,
-        kind: o.tpsl ?? ('limit' as const),
-        size: o.size - o.filledSize,
-        limitPrice: null,
-        triggerPrice: o.triggerPrice,
-        reduceOnly: o.reduceOnly,
-        waitsForFill: false,
-      })),
-      maintenanceMarginUsd: 0,
-    };
+    const rules = await this.#paperRules();
+    const books = await store.readBooks(this.#db, this.#marketProvider, [account]);
+    const [book] = booksFrom(books, rules);
+    if (book === undefined) throw missing(account);
+    return accountStateOf(book, marksOf(boardFrom(books.marks)));
   }
 
   prepare(account: string, orders: readonly OrderIntent[], nonce: number, expiresAtMs: number): PreparedOrders {
-    return { account, nonce, expiresAtMs, bytes: JSON.stringify({ account, nonce, expiresAtMs, orders }) };
+    return encodeRequest(account, orders, nonce, expiresAtMs);
   }
 
   async send(prepared: PreparedOrders, nowMs: number, signal: AbortSignal): Promise<OrderResult[]> {
-    const request = wireSchema.parse(JSON.parse(prepared.bytes));
+    const { account, expiresAtMs, orders } = decodeRequest(prepared.bytes);
     signal.throwIfAborted();
-    return this.#db.transaction(async (tx) => {
-      const placedSeq = await books.shareCursor(tx, this.#marketProvider);
-      const [row] = await books.lockAccounts(tx, [request.account]);
-      if (row === undefined)
-        throw new CodedError('NOF0_EXCHANGE_REJECTED', `paper account "${request.account}" does not exist`);
-      const known = new Map(
-        (
-          await books.ordersByCloid(
-            tx,
-            request.account,
-            request.orders.map((o) => o.cloid),
-          )
-        ).map((order) => [order.cloid, order]),
-      );
-      if (known.size === request.orders.length)
-        return request.orders.map((order) => result(known.get(order.cloid), order.cloid));
-      if (nowMs > request.expiresAtMs)
-        return request.orders.map((order) =>
-          result(known.get(order.cloid), order.cloid, 'Order expired before it reached the exchange.'),
-        );
-      const placed = await this.#place(
-        tx,
-        row,
-        request.orders.filter((order) => !known.has(order.cloid)),
-        placedSeq,
-        nowMs,
-      );
-      const byCloid = new Map([...known, ...placed.map((order) => [order.cloid, order] as const)]);
-      return request.orders.map((order) => result(byCloid.get(order.cloid), order.cloid));
-    });
+    const depth = await this.#books(orders, signal);
+    const cloids = orders.map((order) => order.cloid);
+    return this.#withBook(account, cloids, ({ book, board, seq, known }) => {
+      // Placed once, answered as often as it is asked.
+      const before = new Map(known.map((order) => [order.cloid, order]));
+      const market = { mark: marksOf(board), book: depth, seq, nowMs };
+      if (nowMs > expiresAtMs)
+        return orders.map((order) => before.get(order.cloid) ?? refusedOrder(book, order, market, REFUSALS.expired));
+      const placed = placeOrders(book, orders, market, before);
+      if (placed.every((order) => known.includes(order))) return placed;
+      liquidate(book, market.mark, nowMs);
+      return placed;
+    }).then((placed) => placed.map(resultOf));
   }
 
   async lookup(account: string, cloids: readonly string[]): Promise<OrderResult[]> {
-    return (await books.ordersByCloid(this.#db, account, cloids)).map((order) => result(order, order.cloid));
+    return (await store.ordersByCloid(this.#db, account, cloids)).map(resultOf);
   }
 
   async cancel(
@@ -150,173 +103,124 @@ export class PaperExchange implements Exchange {
     signal: AbortSignal,
   ): Promise<CancelResult[]> {
     signal.throwIfAborted();
-    return this.#db.transaction(async (tx) => {
-      await books.shareCursor(tx, this.#marketProvider);
-      await books.lockAccounts(tx, [account]);
-      const resting = await books.restingOrdersOf(tx, account);
-      const found = targets.map((target) =>
-        resting.find((order) => ('oid' in target ? order.oid === target.oid : order.cloid === target.cloid)),
-      );
-      const canceled = [...new Set(found)].flatMap((order) =>
-        order ? [{ ...order, status: 'canceled' as const }] : [],
-      );
-      if (canceled.length > 0) await books.writeBooks(tx, bookChange([], canceled));
-      return found.map((order) => ({
-        error: order ? null : 'Order was never placed, already canceled, or filled.',
-      }));
+    return this.#withBook(account, [], ({ book }) =>
+      targets.map((target) => ({ error: cancelOrder(book, find(book, target)) ? null : REFUSALS.missing })),
+    );
+  }
+
+  async modify(
+    account: string,
+    target: OrderTarget,
+    order: OrderIntent,
+    nowMs: number,
+    signal: AbortSignal,
+  ): Promise<OrderResult> {
+    const depth = await this.#books([order], signal);
+    const refused = Symbol('refused');
+    let result = rejection(order.cloid, REFUSALS.modify);
+    await this.#withBook(account, [order.cloid], ({ book, board, seq, known: [known] }) => {
+      if (known !== undefined) result = resultOf(known);
+      else if (cancelOrder(book, find(book, target))) {
+        const market: MarketView = { mark: marksOf(board), book: depth, seq, nowMs };
+        const [placed] = placeOrders(book, [order], market);
+        if (placed !== undefined) result = resultOf(placed);
+        // Nothing has happened then: the old order stands, since the transaction is rolled back.
+        if (placed?.status === 'rejected') throw refused;
+      }
+    }).catch((error: unknown) => {
+      if (error !== refused) throw error;
+    });
+    return result.status === 'rejected' ? { ...result, oid: null } : result;
+  }
+
+  async setLeverage(
+    account: string,
+    symbol: string,
+    setting: LeverageSetting,
+    _nowMs: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    signal.throwIfAborted();
+    await this.#withBook(account, [], ({ book, board }) => {
+      const refusal = changeLeverage(book, symbol, setting, marksOf(board));
+      if (refusal !== null) throw new CodedError('NOF0_EXCHANGE_REJECTED', refusal);
     });
   }
 
-  modify(): Promise<OrderResult> {
-    return Promise.reject(new CodedError('NOF0_EXCHANGE_REJECTED', 'the paper exchange cannot modify orders yet'));
-  }
-
-  setLeverage(): Promise<void> {
-    return Promise.reject(new CodedError('NOF0_EXCHANGE_REJECTED', 'the paper exchange takes leverage from the order'));
-  }
-
   async fillsSince(account: string, seq: number): Promise<ExchangeFill[]> {
-    const rows = await books.fillsAfter(this.#db, account, seq);
+    const rows = await store.fillsAfter(this.#db, account, seq);
     return rows.map(({ account: owner, ...fill }) => ({
       ...fill,
       id: `${this.provider}:${owner}:${fill.seq}`,
       provider: this.provider,
       tid: fill.seq,
-      crossed: true,
-      liquidation: false,
     }));
   }
 
   async fillHeads(): Promise<Map<string, number>> {
-    return new Map((await books.fillHeads(this.#db)).map((head) => [head.account, head.seq]));
+    return new Map((await store.fillHeads(this.#db)).map((head) => [head.account, head.seq]));
   }
 
   async match(signal: AbortSignal): Promise<void> {
+    const rules = await this.#paperRules();
     while (!signal.aborted) {
-      const terms = await this.#assets();
-      const worked = await this.#db.transaction((tx) => matchEvents(tx, this.#marketProvider, terms, this.#fees));
-      if (worked === 0) return;
+      if ((await matchEvents(this.#db, this.#marketProvider, rules)) < BATCH) return;
     }
   }
 
-  /** Places orders one after the other, so that a close frees the margin of the entry behind it. */
-  async #place(
-    tx: Queryable,
-    row: books.PaperAccountRow,
-    orders: z.infer<typeof wireSchema>['orders'],
-    placedSeq: number,
-    nowMs: number,
-  ): Promise<books.PaperOrderRow[]> {
-    const marks = new Map((await books.marks(tx, this.#marketProvider)).map((mark) => [mark.symbol, mark.price]));
-    const book = await this.#book(row, await books.positionsOf(tx, [row.account]));
-    const terms = await this.#assets();
-    const placed: books.PaperOrderRow[] = [];
-    for (const order of orders) {
-      const base = {
-        oid: book.takeOid(),
-        account: row.account,
-        cloid: order.cloid,
-        symbol: order.symbol,
-        side: order.side,
-        size: order.size,
-        filledSize: 0,
-        avgPrice: null,
-        triggerPrice: order.triggerPrice,
-        tpsl: order.kind === 'stop' || order.kind === 'target' ? order.kind : null,
-        reduceOnly: order.reduceOnly,
-        leverage: order.leverage,
-        error: null,
-        placedSeq,
-        tsMs: nowMs,
-      };
-      const mark = marks.get(order.symbol);
-      const size = order.reduceOnly ? Math.min(order.size, closable(book, order)) : order.size;
-      const error = this.#refusal(book, order, size, mark, marks);
-      if (error !== null || mark === undefined) {
-        placed.push({ ...base, status: 'rejected', error: error ?? 'Unknown asset.' });
-      } else if (order.kind !== 'market') {
-        placed.push({ ...base, size, status: 'resting' });
-      } else {
-        const price = takerPrice(mark, order.side, this.#fees.slippageBps, terms.get(order.symbol)?.sizeDecimals ?? 0);
-        book.execute({
-          oid: base.oid,
-          cloid: order.cloid,
-          symbol: order.symbol,
-          side: order.side,
-          size,
-          price,
-          leverage: order.leverage,
-          tsMs: nowMs,
-        });
-        placed.push({ ...base, size, filledSize: size, avgPrice: price, status: 'filled' });
-      }
-    }
-    const orphans = await this.#orphans(tx, book);
-    await books.writeBooks(tx, bookChange([book], [...placed, ...orphans]));
-    return placed;
+  matchedUntil(): Promise<number> {
+    return store.matchedUntil(this.#db, this.#marketProvider);
   }
 
-  /** Why an order is refused, in the real exchange's words; null when it is not. */
-  #refusal(
-    book: AccountBook,
-    order: { symbol: string; side: 'buy' | 'sell'; reduceOnly: boolean; leverage: number },
-    size: number,
-    mark: number | undefined,
-    marks: ReadonlyMap<string, number>,
-  ): string | null {
-    if (mark === undefined) return 'Unknown asset.';
-    if (order.reduceOnly) return size > 0 ? null : 'Reduce only order would increase position.';
-    if (size * mark < MIN_NOTIONAL_USD) return 'Order must have minimum value of $10.';
-    const required = (book.increase(order.symbol, order.side, size) * mark) / order.leverage;
-    const markOf = (symbol: string) => marks.get(symbol);
-    return required > book.equity(markOf) - book.marginUsed(markOf) ? 'Insufficient margin to place order.' : null;
+  /** Opens an account's book under its lock, lets something happen to it and writes what did: one commit. */
+  async #withBook<T>(account: string, cloids: readonly string[], act: (opened: Opened) => T): Promise<T> {
+    const rules = await this.#paperRules();
+    return this.#db.transaction(async (tx: Queryable) => {
+      const rows = await store.openBook(tx, this.#marketProvider, account, cloids);
+      const [book] = rows === null ? [] : booksFrom(rows, rules);
+      if (rows === null || book === undefined) throw missing(account);
+      const result = act({ book, board: boardFrom(rows.marks), seq: rows.seq, known: rows.known });
+      const change = changeOf([book]);
+      if (change !== null) await store.writeBooks(tx, change);
+      return result;
+    });
   }
 
-  /** Stops and targets of positions that are gone now are canceled with them. */
-  async #orphans(tx: Queryable, book: AccountBook): Promise<books.PaperOrderRow[]> {
-    const resting = await books.restingOrdersOf(tx, book.account);
-    const closedNow = new Set(book.newFills.map((fill) => fill.symbol).filter((symbol) => book.size(symbol) === 0));
-    return resting
-      .filter((order) => closedNow.has(order.symbol))
-      .map((order) => ({ ...order, status: 'canceled' as const }));
+  /** Books of what is about to be traded, fetched before any lock is held. */
+  async #books(orders: readonly OrderIntent[], signal: AbortSignal): Promise<MarketView['book']> {
+    const bookOf = this.#bookOf;
+    if (bookOf === null) return () => null;
+    const symbols = [...new Set(orders.map((order) => order.symbol))];
+    const books = await Promise.all(symbols.map(async (symbol) => [symbol, await bookOf(symbol, signal)] as const));
+    const known = new Map(books);
+    return (symbol) => known.get(symbol) ?? null;
   }
 
-  async #book(row: books.PaperAccountRow, positions: readonly books.PaperPositionRow[]): Promise<AccountBook> {
-    const terms = await this.#assets();
-    return new AccountBook(
-      row,
-      new Map(positions.map((p) => [p.symbol, { size: p.size, entryPrice: p.entryPrice, leverage: p.leverage }])),
-      (symbol) => terms.get(symbol)?.sizeDecimals ?? 8,
-      this.#fees,
-    );
-  }
-
-  async #assets(): Promise<Map<string, { sizeDecimals: number; maxLeverage: number }>> {
+  async #paperRules(): Promise<PaperRules> {
+    if (this.#rules !== null) return this.#rules;
+    const assets = await store.assetTerms(this.#db, this.#marketProvider);
+    const rules = paperRules(this.#settings, assets);
     // An empty list is not remembered: the assets are ingested after this exchange was opened.
-    if (this.#terms === null || this.#terms.size === 0)
-      this.#terms = await books.sizeDecimalsOf(this.#db, this.#marketProvider);
-    return this.#terms;
+    if (assets.size > 0) this.#rules = rules;
+    return rules;
   }
 }
 
-function closable(book: AccountBook, order: { symbol: string; side: 'buy' | 'sell' }): number {
-  const held = book.size(order.symbol);
-  return (order.side === 'sell' ? held : -held) > 0 ? Math.abs(held) : 0;
+function missing(account: string): CodedError {
+  return new CodedError('NOF0_EXCHANGE_REJECTED', `paper account "${account}" does not exist`);
 }
 
-function result(
-  order: books.PaperOrderRow | undefined,
-  cloid: string,
-  otherwise = 'Order was never placed.',
-): OrderResult {
-  if (order === undefined)
-    return { cloid, status: 'rejected', oid: null, filledSize: 0, avgPrice: null, error: otherwise };
-  return {
-    cloid,
-    status: order.status,
-    oid: order.oid,
-    filledSize: order.filledSize,
-    avgPrice: order.avgPrice,
-    error: order.error,
-  };
+function find(book: AccountBook, target: OrderTarget): BookOrder | undefined {
+  if ('oid' in target) return book.orders.get(target.oid);
+  return [...book.orders.values()].find((order) => order.cloid === target.cloid);
+}
+
+function rejection(cloid: string, error: string): OrderResult {
+  return { cloid, status: 'rejected', oid: null, filledSize: 0, avgPrice: null, error };
+}
+
+function resultOf(order: BookOrder): OrderResult {
+  const { cloid, oid, filledSize, avgPrice, error } = order;
+  const status = order.status === 'waiting' ? 'resting' : order.status;
+  return { cloid, status, oid: oid === 0 ? null : oid, filledSize, avgPrice, error };
 }
