@@ -160,7 +160,7 @@ export async function openStories(resources: Resources): Promise<{ stories: Stor
     db,
     drain: (effects) => outbox.drain(effects),
     market,
-    exchange: new PaperExchange(db, market.provider, config.arena.paper),
+    exchange: new PaperExchange(db, market.provider, config.arena.paper, market.book?.bind(market) ?? null),
     traders: openTraders(resources),
     clock: run.kind === 'replay' ? replayTime : realTime,
     config,
