@@ -10,6 +10,7 @@ import { type Arena, arenaReferences, arenaSchema, type Schedules } from './conf
 import { environmentFields, environmentSchema } from './config/environment.ts';
 import { definedOnly, readDotEnv, readPrompts, readText } from './config/files.ts';
 import { closest } from './domain/closest.ts';
+import type { OriginalEndpoint, ReadSource } from './domain/original-api.ts';
 import type { PromptTemplate } from './domain/prompt-template.ts';
 import { CodedError, type Fault, messageOf } from './errors.ts';
 
@@ -55,6 +56,11 @@ export type Config = {
   readonly arena: Arena;
   /** Wordings of prompts by the name that the arena file gives them; the shipped one under the empty name. */
   readonly prompts: Readonly<Record<string, PromptTemplate>>;
+  /** What answers the addresses of the original API; those without an entry are answered from the store. */
+  readonly readSource: {
+    readonly dir: string | null;
+    readonly sources: Readonly<Partial<Record<OriginalEndpoint, ReadSource>>>;
+  };
   /** Keys of endpoints by the name of their variable. Never logged. */
   readonly apiKeys: Readonly<Record<string, string>>;
 };
@@ -156,6 +162,10 @@ function toConfig(
     arena,
     prompts,
     apiKeys: Object.fromEntries(keyNames(arena).map((name) => [name, variables[name] ?? ''])),
+    readSource: {
+      dir: env.NOF0_FILES_DIR === undefined ? null : path.resolve(cwd, env.NOF0_FILES_DIR),
+      sources: env.NOF0_READ_SOURCE,
+    },
   };
 }
 

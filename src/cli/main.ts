@@ -8,6 +8,7 @@ import { auditCommand, runsCommand } from './history.ts';
 import { importCommand } from './import.ts';
 import { failedCommand, redriveCommand } from './letters.ts';
 import { printError } from './output.ts';
+import { parityCommand } from './parity.ts';
 import { pauseCommand, resumeCommand, shadowCommand } from './pause.ts';
 import type { ProcessRoles } from './processes.ts';
 import { queuesCommand } from './queues.ts';
@@ -41,6 +42,7 @@ export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'q
   runsCommand(program);
   auditCommand(program);
   importCommand(program);
+  parityCommand(program);
   verifyCommand(program);
   for (const command of program.commands) command.exitOverride();
   try {

@@ -1,6 +1,7 @@
 /** The environment's variables, each with its default and check. This file and the arena's are the configuration reference. */
 
 import { z } from 'zod';
+import { ORIGINAL_ENDPOINTS, type OriginalEndpoint, READ_SOURCES, type ReadSource } from '../domain/original-api.ts';
 import { parseClusterAddress } from '../domain/redis-address.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
@@ -13,6 +14,24 @@ const redisUrl = z
   .refine((text) => parseClusterAddress(text) !== null || url(['redis:', 'rediss:']).safeParse(text).success, {
     message: 'an address beginning with redis:// or rediss://, or redis+cluster://host:port,host:port of a cluster',
   });
+/** `compare`, or `trades:compare,leaderboard:files`: every address that is not named is answered from the store. */
+const readSources = z.string().transform((text, context) => {
+  const sources: Partial<Record<OriginalEndpoint, ReadSource>> = {};
+  for (const part of text.split(',').map((each) => each.trim())) {
+    const [first = '', second] = part.split(':');
+    const source = READ_SOURCES.find((known) => known === (second ?? first));
+    const endpoints = second === undefined ? ORIGINAL_ENDPOINTS : ORIGINAL_ENDPOINTS.filter((known) => known === first);
+    if (source === undefined || endpoints.length === 0) {
+      context.addIssue({
+        code: 'custom',
+        message: `${READ_SOURCES.join(', ')}, or a list of ADDRESS:SOURCE with addresses ${ORIGINAL_ENDPOINTS.join(', ')}`,
+      });
+      return z.NEVER;
+    }
+    for (const endpoint of endpoints) sources[endpoint] = source;
+  }
+  return sources;
+});
 const runName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9_-]{0,40}$/, 'lower-case letters, digits, "-" and "_", at most 41 characters');
@@ -78,6 +97,12 @@ export const environmentFields = {
     .describe('Seconds. Remembered answers of language models.'),
   NOF0_TTL_GUARD: z.coerce.number().int().min(1).default(86_400).describe('Seconds. Trade stream guards.'),
   NOF0_TTL_LOCK: z.coerce.number().int().min(1).default(5).describe('Seconds. Refresh locks.'),
+  NOF0_READ_SOURCE: readSources
+    .default({})
+    .describe(
+      'Where the addresses of the original API are answered from: store, files, or compare (files, with the store compared); all of them, or a list such as trades:compare,leaderboard:files. Unset: store.',
+    ),
+  NOF0_FILES_DIR: z.string().min(1).optional().describe("Directory of the original's files, for NOF0_READ_SOURCE."),
   OTEL_EXPORTER_OTLP_ENDPOINT: url(['http:', 'https:'])
     .optional()
     .describe('Base address of a collector of OpenTelemetry traces (OTLP over HTTP). Unset: no traces.'),
@@ -102,6 +127,11 @@ export const environmentSchema = z
       path: ['DATABASE_URL'],
       when: always,
     },
+  )
+  .refine(
+    (env) =>
+      env.NOF0_FILES_DIR !== undefined || Object.values(env.NOF0_READ_SOURCE).every((source) => source === 'store'),
+    { message: 'NOF0_FILES_DIR, where NOF0_READ_SOURCE reads files', path: ['NOF0_FILES_DIR'] },
   );
 
 export type Environment = z.infer<typeof environmentSchema>;

@@ -12,6 +12,7 @@ import {
   readSinceInceptionValues,
 } from './read-arena.ts';
 import { readAllAnalytics, readAnalytics, readConversations, readDecisions, readModels } from './read-models.ts';
+import { readSource } from './read-source.ts';
 import { readTrades } from './read-trades.ts';
 
 /** Addresses of the read API with the queries they understand, for the index page. */
@@ -30,6 +31,7 @@ export const READ_ADDRESSES = [
 
 export function readRoutes(resources: Resources): Hono {
   const routes = new Hono();
+  routes.use(readSource(resources));
   routes.get('/crypto-prices', async (c) => answer(c, await readCryptoPrices(resources)));
   routes.get('/account-totals', async (c) => {
     const { lastHourlyMarker } = parseQuery(c, accountTotalsQuery);

@@ -54,9 +54,6 @@ function kind<T extends z.ZodType>(
   return spec as ImportKind;
 }
 
-/** The baseline of the original stands among the models of some files. It is no participant. */
-export const BASELINE_ID = 'buynhold_btc';
-
 /** In the order in which they are read: accounts before what is measured by them. */
 export const IMPORT_KINDS: readonly ImportKind[] = [
   kind({

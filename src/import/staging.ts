@@ -1,10 +1,11 @@
 /** The rows of one file on their way in: each is checked, good ones wait in the staging table, faults are listed. */
 
 import type { z } from 'zod';
+import { BASELINE_ID } from '../domain/original-api.ts';
 import { sha256 } from '../domain/random.ts';
 import type { Queryable } from '../store/database.ts';
 import { type NamedModel, stageRows } from '../store/import-staging.ts';
-import { BASELINE_ID, type ImportKind } from './kinds.ts';
+import type { ImportKind } from './kinds.ts';
 import type { RawRow } from './read-rows.ts';
 
 /** A fault of a row. `place`: the row's index or name in the file. */

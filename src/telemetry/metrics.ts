@@ -189,6 +189,18 @@ export function createMetrics(withProcessMetrics = true) {
       labelNames: ['family'],
       registers,
     }),
+    readComparisons: new Counter({
+      name: 'nof0_read_comparisons_total',
+      help: 'Answers compared with the files of the original while NOF0_READ_SOURCE says "compare": equal, different, failed, or no_file (the store answered)',
+      labelNames: ['endpoint', 'result'],
+      registers,
+    }),
+    readDifferences: new Counter({
+      name: 'nof0_read_differences_total',
+      help: 'Fields and rows in which files and store differed without being defined otherwise',
+      labelNames: ['endpoint'],
+      registers,
+    }),
     ...createScrapeMetrics(registers),
   };
 }

@@ -15,6 +15,7 @@ const COMMANDS = [
   'enqueue',
   'queues',
   'import',
+  'parity',
   'verify',
   'failed',
   'redrive',

@@ -37,6 +37,15 @@ describe('nof0 import', () => {
     expect(verified.code).toBe(0);
   });
 
+  it('agrees with the files, and says where it no longer does', async () => {
+    const files = await directoryOf({ 'trades.json': { trades: [trade()] } });
+    expect(await run('parity', files)).toMatchObject({ code: 0, output: expect.stringContaining('the answers agree') });
+    await put(files, 'trades.json', { trades: [trade({ exit_price: 111 })] });
+    const { code, output } = await run('parity', files);
+    expect(output).toMatch(/trades +exit_price +1 +m1_a +111 +110/);
+    expect(code).toBe(1);
+  });
+
   it('exits with 2 and a line a fault when rows are bad', async () => {
     const files = await directoryOf({ 'trades.json': { trades: [trade(), trade({ id: 'bad', symbol: 7 })] } });
     const { code, output } = await run('import', files);

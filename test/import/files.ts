@@ -8,16 +8,14 @@ export const SERVER_TIME = 1_761_452_354_435;
 
 /** A closed trade of the original; fields can be changed or (undefined) left out. */
 export function trade(fields: Record<string, unknown> = {}): Record<string, unknown> {
-  return {
+  const row: Record<string, unknown> = {
     id: 'm1_a',
     exit_sz: 2,
-    exit_human_time: '2025-10-24 15:00:35.473000',
     entry_commission_dollars: 1,
     symbol: 'BTC',
     total_commission_dollars: 2.5,
     entry_liquidation: null,
     entry_sz: 2,
-    entry_human_time: '2025-10-23 19:53:28.445000',
     entry_tid: 153_729_250_316_538,
     quantity: 2,
     exit_crossed: true,
@@ -37,14 +35,28 @@ export function trade(fields: Record<string, unknown> = {}): Record<string, unkn
     exit_closed_pnl: 18.5,
     realized_net_pnl: 17.5,
     exit_price: 110,
-    trade_id: '1761249208.445_BTC_1761318035.473_m1',
     realized_gross_pnl: 20,
     leverage: 1,
     trade_type: 'long',
     model_id: 'm1',
     ...fields,
   };
+  const human = (seconds: unknown) => (typeof seconds === 'number' ? humanTime(seconds) : '');
+  return {
+    ...row,
+    entry_human_time: human(row.entry_time),
+    exit_human_time: human(row.exit_time),
+    trade_id: `${float(row.entry_time)}_${row.symbol}_${float(row.exit_time)}_${row.model_id}`,
+  };
 }
+
+const float = (value: unknown) => (Number.isInteger(value) ? `${value}.0` : String(value));
+const humanTime = (seconds: number) =>
+  new Date(Math.round(seconds * 1000))
+    .toISOString()
+    .replace('T', ' ')
+    .replace('Z', '000')
+    .replace(/\.000000$/, '');
 
 /** Writes the files into a directory of their own. Texts are written as they are. */
 export async function directoryOf(files: Record<string, unknown>): Promise<string> {
