@@ -27,6 +27,8 @@ export type EffectDoors = {
   readonly logger: Logger;
   /** Folder of journal files; null: files that are asked for are left to other processes. */
   readonly journalDir: string | null;
+  /** In a replay days pass in seconds: keys are refreshed this often, and no job waits for it. Null where people wait for the keys. */
+  readonly gatherMs: number | null;
 };
 
 const PRICE_FAMILIES: ReadonlySet<Family> = new Set<Family>(['priceLatest', 'priceLatestByProvider', 'cryptoPrices']);
@@ -43,8 +45,11 @@ export function registerEffects(outbox: Outbox, doors: EffectDoors): void {
       targets.length > projected.length ? doors.prices.refresh() : undefined,
     ]);
   });
-  outbox.register('project', (rows) =>
-    refreshes.add(rows.map((row) => parseTarget(row.target)).filter((target): target is Target => target !== null)),
+  outbox.register(
+    'project',
+    (rows) =>
+      refreshes.add(rows.map((row) => parseTarget(row.target)).filter((target): target is Target => target !== null)),
+    doors.gatherMs === null ? {} : { gatherMs: doors.gatherMs },
   );
   outbox.register('enqueue', async (rows) => {
     const poison = await buryPoison(

@@ -45,6 +45,9 @@ export type OpenOptions = {
 };
 
 /** Everything a process of a run works with, except the market and the models: those come with `openStories`. */
+/** A replay at full speed does hours of market time meanwhile. Kill it, and the relay refreshes what is left. */
+const REPLAY_GATHER_MS = 200;
+
 export type Resources = {
   readonly config: Config;
   readonly run: RunRow;
@@ -118,7 +121,9 @@ export async function openResources(options: OpenOptions): Promise<Resources> {
     const outbox = new Outbox(db, logger, metrics);
     const stream = new TradeStream(queueRedis, keys);
     const journalDir = options.journalDir ?? null;
-    registerEffects(outbox, { db, publisher, prices, queues, stream, logger, journalDir });
+    const gatherMs = run.kind === 'replay' ? REPLAY_GATHER_MS : null;
+    registerEffects(outbox, { db, publisher, prices, queues, stream, logger, journalDir, gatherMs });
+    closers.push(() => outbox.close());
     const history = new RunHistory(db, logger);
     closers.push(() => history.close());
     return {

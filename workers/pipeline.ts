@@ -10,8 +10,7 @@ import type { JobContract } from '../src/jobs/contract.ts';
 import { type JobName, type PayloadOf, parsePayload } from '../src/jobs/registry.ts';
 import { jobLock } from '../src/redis/lock.ts';
 import type { Resources } from '../src/resources.ts';
-import { Batcher } from '../src/store/batcher.ts';
-import { acknowledge, type Covered, promisesOf } from '../src/store/effects.ts';
+import { type Covered, promisesOf } from '../src/store/effects.ts';
 import { crossing, pass } from '../src/telemetry/boundaries.ts';
 import type { Logger } from '../src/telemetry/logger.ts';
 import { withinWork } from '../src/telemetry/work.ts';
@@ -36,17 +35,12 @@ export class Pipeline {
   readonly #contract: JobContract;
   readonly #handler: (payload: { v: number }, run: JobRun) => Promise<Outcome>;
   readonly #cancelMarks: CancelMarks;
-  /** Jobs that end together are acknowledged together; each waits for it before it is reported complete. */
-  readonly #acknowledged: Batcher<Covered>;
 
   constructor(resources: Resources, contract: JobContract, handler: Handler<JobName>) {
     this.#resources = resources;
     this.#contract = contract;
     this.#handler = handler as unknown as (payload: { v: number }, run: JobRun) => Promise<Outcome>;
     this.#cancelMarks = new CancelMarks(resources);
-    this.#acknowledged = new Batcher((promises) =>
-      crossing(`settle ${contract.name}`, () => acknowledge(resources.db, promises)),
-    );
   }
 
   async run(job: Job, token: string, stop: Stop): Promise<Outcome> {
@@ -65,7 +59,7 @@ export class Pipeline {
       outcome = this.#isCovered(job, payload, promise)
         ? skipped('an earlier run has done everything that was asked for')
         : await this.#exclusively(payload, { stop, attempt, startedAt });
-      if (outcome.kind !== 'snoozed') await this.#acknowledged.add([promise]);
+      if (outcome.kind !== 'snoozed') await this.#acknowledge(promise);
     } catch (error) {
       outcome = afterFailure(error, this.#contract, stop.reason);
     }
@@ -84,6 +78,10 @@ export class Pipeline {
       await buryFailed(this.#resources, this.#contract, job, { promise, payload, error: outcome, attempts: attempt });
     pass(`fail ${this.#contract.name}`, 'before');
     throw again ? outcome : new UnrecoverableError(`${outcome.code}: ${outcome.message}`);
+  }
+
+  #acknowledge(promise: Covered): Promise<void> {
+    return crossing(`settle ${this.#contract.name}`, () => this.#resources.outbox.acknowledge(promise));
   }
 
   /**

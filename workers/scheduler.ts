@@ -6,9 +6,9 @@ import { registerArena } from '../src/engine/register-arena.ts';
 import { dueInReplay, dueNow, nextSlot } from '../src/engine/slots.ts';
 import { messageOf } from '../src/errors.ts';
 import type { Resources } from '../src/resources.ts';
-import { hasUnfinishedJobs } from '../src/store/effects.ts';
+import { type EffectRow, hasUnfinishedJobs } from '../src/store/effects.ts';
 import { finishRun } from '../src/store/runs.ts';
-import { type DueSlot, fireSlots, listSchedules } from '../src/store/schedules.ts';
+import { type DueSlot, fireSlots, listSchedules, type Schedule } from '../src/store/schedules.ts';
 import { startRelay } from './relay.ts';
 
 /** Longest sleep between two looks at the schedules: other schedulers may change them. */
@@ -16,8 +16,8 @@ const MAX_SLEEP_MS = 1000;
 const FAULT_SLEEP_MS = 1000;
 /** Another scheduler held a cursor. It has moved it by now, or has died with it in its hands. */
 const HELD_SLEEP_MS = 50;
-/** How often a replay asks whether the jobs of its moment have finished: soon at first, then less often. */
-const SETTLE_POLL_MS = [1, 1, 2, 2, 3, 5, 8, 10];
+/** How often a replay asks whether the jobs of its moment have finished. This process knows at once when it has settled the last one. */
+const SETTLE_POLL_MS = 10;
 
 export type Scheduler = {
   /** Resolves when a replay has reached its end; never in real time. */
@@ -85,12 +85,11 @@ abstract class Loop {
     });
   }
 
-  /** Returns how many of the slots were ours to fire. */
-  protected async fire(due: readonly DueSlot[], marketNowMs: number | null): Promise<number> {
+  /** Promises the jobs of the slots that are ours to fire; they still have to be drained. */
+  protected async fire(due: readonly DueSlot[], marketNowMs: number | null): Promise<EffectRow[]> {
     const effects = await fireSlots(this.resources.db, due, marketNowMs);
     for (const effect of effects) this.resources.metrics.slotsFired.inc({ job: String(effect.payload.job) });
-    await this.stories.drain(effects);
-    return effects.length;
+    return effects;
   }
 }
 
@@ -102,8 +101,11 @@ class RealTimeLoop extends Loop {
     const nowMs = await this.resources.db.nowMs();
     const schedules = await listSchedules(this.resources.db);
     const due = dueNow(schedules, nowMs, this.#boot);
-    const fired = due.length > 0 ? await this.fire(due, null) : 0;
-    if (fired < due.length) return HELD_SLEEP_MS;
+    if (due.length > 0) {
+      const fired = await this.fire(due, null);
+      await this.stories.drain(fired);
+      if (fired.length < due.length) return HELD_SLEEP_MS;
+    }
     this.#boot = false;
     const next = Math.min(
       ...schedules.map((schedule) => nextSlot(schedule.spec, Math.max(schedule.lastSlotMs, nowMs))),
@@ -119,7 +121,10 @@ class RealTimeLoop extends Loop {
 class ReplayLoop extends Loop {
   readonly #speed: number | 'max';
   #last: { slotMs: number; wallMs: number } | null = null;
-  #polls = 0;
+  /** The cursors as this scheduler left them; null when they have to be read. */
+  #schedules: readonly Schedule[] | null = null;
+  #settled = false;
+  #slots = 0;
 
   constructor(resources: Resources, stories: Stories, speed: number | 'max') {
     super(resources, stories);
@@ -127,20 +132,50 @@ class ReplayLoop extends Loop {
   }
 
   protected async tick(): Promise<number | null> {
-    if (await hasUnfinishedJobs(this.resources.db)) {
-      return SETTLE_POLL_MS[Math.min(this.#polls++, SETTLE_POLL_MS.length - 1)] ?? MAX_SLEEP_MS;
+    const { db, run } = this.resources;
+    if (!this.#settled && (await hasUnfinishedJobs(db))) {
+      await this.#untilSettled();
+      return 0;
     }
-    this.#polls = 0;
-    const next = dueInReplay(await listSchedules(this.resources.db), this.resources.run.endMs ?? 0);
+    this.#settled = true;
+    this.#schedules ??= await listSchedules(db);
+    const next = dueInReplay(this.#schedules, run.endMs ?? 0);
     if (next === null) {
-      await finishRun(this.resources.db);
+      await finishRun(db);
       return null;
     }
     const wait = this.#pace(next.slotMs);
     if (wait > 0) return Math.min(wait, MAX_SLEEP_MS);
     this.#last = { slotMs: next.slotMs, wallMs: Date.now() };
-    await this.fire(next.due, next.slotMs);
+    await this.#run(next);
     return 0;
+  }
+
+  async #run({ slotMs, due }: { slotMs: number; due: readonly DueSlot[] }): Promise<void> {
+    const before = this.#schedules ?? [];
+    this.#settled = false;
+    this.#slots += 1;
+    this.#schedules = null;
+    const fired = await this.fire(due, slotMs);
+    const settled = this.#untilSettled();
+    await this.stories.drain(fired);
+    await settled;
+    // Another scheduler has fired some of them: it has moved more than we know.
+    if (fired.length < due.length) return;
+    const moved = new Set(due.map(({ name }) => name));
+    this.#schedules = before.map((schedule) =>
+      moved.has(schedule.name) ? { ...schedule, lastSlotMs: slotMs } : schedule,
+    );
+  }
+
+  /** Waits until this process has settled the last job, but not for long: other processes settle jobs too. */
+  async #untilSettled(): Promise<void> {
+    const slot = this.#slots;
+    const idle = this.resources.outbox.idle().then(() => {
+      // What was settled then says nothing about a slot that was fired since.
+      if (slot === this.#slots) this.#settled = true;
+    });
+    await Promise.race([idle, this.sleep(SETTLE_POLL_MS)]);
   }
 
   /** Wall ms to wait until the slot may begin at the chosen speed. */

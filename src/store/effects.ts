@@ -78,18 +78,6 @@ export function claimAbandoned(db: Queryable, limit: number, leaseMs: number): P
   );
 }
 
-/**
- * Deletes exactly these rows. The commit need not reach the disk before it is acknowledged: a row that comes back after a crash is
- * applied once more, and every effect bears that.
- */
-export async function deleteEffects(db: Queryable, ids: readonly number[]): Promise<void> {
-  if (ids.length === 0) return;
-  await db.query(
-    `WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true)) DELETE FROM effects USING relaxed WHERE id = ANY($1::bigint[])`,
-    [ids],
-  );
-}
-
 /** Leaves rows in the outbox that were applied: the relay applies them once more after the delay. */
 export async function keepEffects(db: Queryable, ids: readonly number[], delayMs: number): Promise<void> {
   if (ids.length === 0) return;
@@ -138,13 +126,25 @@ export async function promisesOf(db: Queryable, target: string): Promise<number[
 /** What a finished job answers for: these promises, or (null) all of its target, where the target is one piece of work. */
 export type Covered = { readonly target: string; readonly ids: readonly number[] | null };
 
-/** The consumers' acknowledgement: the jobs finished, everything they covered is done. */
-export async function acknowledge(db: Queryable, covered: readonly Covered[]): Promise<void> {
-  await db.query(
-    `WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true))
-     DELETE FROM effects USING relaxed WHERE kind = 'enqueue' AND (id = ANY($1::bigint[]) OR target = ANY($2::text[]))`,
+/** Rows of applied effects, and promises of finished jobs. */
+const COVERED = `(id = ANY($1::bigint[]) OR (kind = 'enqueue' AND target = ANY($2::text[])))`;
+/**
+ * The deletion need not reach the disk before it is acknowledged: a row that comes back after a crash is applied once more, and every
+ * effect bears that.
+ */
+const SETTLE = `WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true)),
+  settled AS (DELETE FROM effects USING relaxed WHERE ${COVERED})`;
+
+/**
+ * Effects were applied, jobs finished: everything they covered is deleted, and exactly that. Returns whether another job is still
+ * promised; of two that are settled at the same moment, each may see the other.
+ */
+export async function settleEffects(db: Queryable, covered: readonly Covered[]): Promise<{ busy: boolean }> {
+  const [row] = await db.query<{ busy: boolean }>(
+    `${SETTLE} SELECT EXISTS (SELECT 1 FROM effects WHERE kind = 'enqueue' AND NOT ${COVERED}) AS busy`,
     [covered.flatMap(({ ids }) => ids ?? []), covered.filter(({ ids }) => ids === null).map(({ target }) => target)],
   );
+  return { busy: row?.busy ?? false };
 }
 
 /** Whether any job of the outbox has not finished yet. A replay's clock waits for it. */

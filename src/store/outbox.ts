@@ -7,15 +7,18 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { beyondAbort } from '../telemetry/work.ts';
+import { Batcher } from './batcher.ts';
 import type { Database } from './database.ts';
 import {
+  type Covered,
   claimAbandoned,
-  deleteEffects,
   type EffectRow,
   keepEffects,
   releaseEffects,
   rowsOfTargets,
+  settleEffects,
 } from './effects.ts';
+import { Gatherer } from './gatherer.ts';
 
 /** Applies all rows of one kind; throws when they must stay in the outbox. */
 export type EffectHandler = (rows: readonly EffectRow[]) => Promise<void>;
@@ -25,7 +28,11 @@ export type EffectOptions = {
   readonly ordered?: boolean;
   /** Of rows that have been applied, those that their target may still forget. They stay and are applied again a little later. */
   readonly unsafe?: (rows: readonly EffectRow[]) => Promise<readonly EffectRow[]>;
+  /** Nobody waits for them: what comes within this time is applied together. Much shorter than a lease. */
+  readonly gatherMs?: number;
 };
+
+type Handler = EffectOptions & { readonly apply: EffectHandler; readonly gatherer: Gatherer<EffectRow> | null };
 
 const RETRY_DELAY_MS = 1000;
 /** How long a row belongs to the relay that claimed it; a job not acknowledged by then is offered to the queue again. */
@@ -38,16 +45,31 @@ export class Outbox {
   readonly #db: Database;
   readonly #logger: Logger;
   readonly #metrics: Metrics;
-  readonly #handlers = new Map<EffectRow['kind'], EffectOptions & { apply: EffectHandler }>();
+  readonly #handlers = new Map<EffectRow['kind'], Handler>();
+  /** What ends together is settled together; under load that is one statement for many jobs. */
+  readonly #settled: Batcher<Covered>;
+  #idle: (() => void)[] = [];
 
   constructor(db: Database, logger: Logger, metrics: Metrics) {
     this.#db = db;
     this.#logger = logger;
     this.#metrics = metrics;
+    this.#settled = new Batcher(async (covered) => {
+      // Whoever asks while the statement runs may know of a job that it does not see.
+      const waiting = this.#idle.splice(0);
+      const { busy } = await settleEffects(db, covered);
+      if (busy) this.#idle.push(...waiting);
+      else for (const wake of waiting) wake();
+    });
   }
 
   register(kind: EffectRow['kind'], apply: EffectHandler, options: EffectOptions = {}): void {
-    this.#handlers.set(kind, { apply, ...options });
+    const { gatherMs } = options;
+    const gatherer =
+      gatherMs === undefined
+        ? null
+        : new Gatherer(gatherMs, (rows: readonly EffectRow[]) => this.#drainKind(kind, rows));
+    this.#handlers.set(kind, { apply, gatherer, ...options });
   }
 
   /**
@@ -55,6 +77,39 @@ export class Outbox {
    * left to the relay.
    */
   async drain(rows: readonly EffectRow[]): Promise<void> {
+    const due = rows.filter(({ kind }) => (this.#handlers.get(kind)?.gatherer ?? null) === null);
+    for (const row of rows) this.#handlers.get(row.kind)?.gatherer?.add([row]);
+    await this.#drainNow(due);
+  }
+
+  /** The consumer's acknowledgement: a job finished, the promises it covered are done. */
+  acknowledge(covered: Covered): Promise<void> {
+    return this.#settled.add([covered]);
+  }
+
+  /**
+   * Resolves when this process has settled the last of the jobs that are promised now. Another process may do that instead, and a
+   * statement may fail: ask the database too, now and then.
+   */
+  idle(): Promise<void> {
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Applies what was gathered, and waits for it. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#handlers.values()].map(({ gatherer }) => gatherer?.close()));
+  }
+
+  /** One round of the relay: takes over what nobody drains. Returns how many rows it found. */
+  async relay(): Promise<number> {
+    const rows = await claimAbandoned(this.#db, RELAY_BATCH, REDELIVER_MS);
+    for (const { kind } of rows) this.#metrics.relayTakeovers.inc({ kind });
+    await this.#drainNow(rows);
+    return rows.length;
+  }
+
+  async #drainNow(rows: readonly EffectRow[]): Promise<void> {
+    if (rows.length === 0) return;
     const kinds = [...new Set(rows.map((row) => row.kind))];
     await beyondAbort(() =>
       Promise.all(
@@ -68,21 +123,11 @@ export class Outbox {
     );
   }
 
-  /** One round of the relay: takes over what nobody drains. Returns how many rows it found. */
-  async relay(): Promise<number> {
-    const rows = await claimAbandoned(this.#db, RELAY_BATCH, REDELIVER_MS);
-    for (const { kind } of rows) this.#metrics.relayTakeovers.inc({ kind });
-    await this.drain(rows);
-    return rows.length;
-  }
-
   async #settle(applied: readonly EffectRow[], unsafe: readonly EffectRow[]): Promise<void> {
     const kept = new Set(unsafe.map((row) => row.id));
     await keepEffects(this.#db, [...kept], UNSAFE_DELAY_MS);
-    await deleteEffects(
-      this.#db,
-      applied.map((row) => row.id).filter((id) => !kept.has(id)),
-    );
+    const ids = applied.map((row) => row.id).filter((id) => !kept.has(id));
+    if (ids.length > 0) await this.#settled.add([{ target: '', ids }]);
   }
 
   async #drainKind(kind: EffectRow['kind'], rows: readonly EffectRow[]): Promise<void> {

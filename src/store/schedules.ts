@@ -1,7 +1,7 @@
 /** Durable cursors of the schedules. A slot's cursor and its job's effect move in one transaction, so a slot fires once. */
 
 import type { Database, Queryable } from './database.ts';
-import { addEffects, type EffectRow, type NewEffect } from './effects.ts';
+import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
 
 /** Multiples of an interval on the UTC clock, their starts spread over `spreadMs`; or a cron expression in UTC. */
 export type ScheduleSpec = { readonly everyMs: number; readonly spreadMs?: number } | { readonly cron: string };
@@ -56,29 +56,32 @@ export type DueSlot = {
 };
 
 /**
- * Moves the cursors of due slots and writes their effects in one transaction. A cursor that another scheduler has moved meanwhile is
- * left out, with its effect. `marketNowMs` also moves a replay's clock. Returns the effects to drain.
+ * Moves the cursors of due slots and writes their effects in one statement. A cursor that another scheduler has moved meanwhile is
+ * left out, with its effect. It need not reach the disk before the jobs begin: whatever they commit takes it there, and a slot that was
+ * lost together with all that followed from it simply fires again.
  */
-export async function fireSlots(
-  db: Database,
-  due: readonly DueSlot[],
-  marketNowMs: number | null,
-): Promise<EffectRow[]> {
-  return db.transaction(async (tx) => {
-    const moved = await tx.query<{ name: string }>(
-      `UPDATE schedules s SET last_slot_ms = d.slot, updated_at = now()
-       FROM (
-         SELECT l.name, u.slot FROM schedules l JOIN unnest($1::text[], $2::bigint[], $3::bigint[]) AS u(name, cursor, slot) ON u.name = l.name AND u.cursor = l.last_slot_ms
-         ORDER BY l.name FOR UPDATE OF l SKIP LOCKED
-       ) d WHERE s.name = d.name RETURNING s.name`,
-      [due.map((slot) => slot.name), due.map((slot) => slot.fromSlotMs), due.map((slot) => slot.slotMs)],
-    );
-    if (marketNowMs !== null)
-      await tx.query('UPDATE runs SET market_now_ms = greatest(coalesce(market_now_ms, 0), $1)', [marketNowMs]);
-    const mine = new Set(moved.map((row) => row.name));
-    return addEffects(
-      tx,
-      due.filter((slot) => mine.has(slot.name)).map((slot) => slot.effect),
-    );
-  });
+const FIRE = `WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true)),
+  due AS (SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::jsonb[]) WITH ORDINALITY AS u(name, cursor, slot, effect, place)),
+  held AS (
+    SELECT l.name FROM schedules l JOIN due ON due.name = l.name AND due.cursor = l.last_slot_ms, relaxed
+    ORDER BY l.name FOR UPDATE OF l SKIP LOCKED
+  ),
+  moved AS (
+    UPDATE schedules s SET last_slot_ms = due.slot, updated_at = now() FROM held JOIN due ON due.name = held.name WHERE s.name = held.name
+    RETURNING s.name
+  ),
+  clock AS (UPDATE runs SET market_now_ms = greatest(coalesce(market_now_ms, 0), $5::bigint) WHERE $5::bigint IS NOT NULL)
+  SELECT ${EFFECT_COLUMNS} FROM add_effects(
+    (SELECT coalesce(jsonb_agg(due.effect ORDER BY due.place), '[]'::jsonb) FROM due JOIN moved ON moved.name = due.name), $6::int)`;
+
+/** Fires slots. `marketNowMs` also moves a replay's clock. Returns the effects to drain: those of the slots that were ours. */
+export function fireSlots(db: Database, due: readonly DueSlot[], marketNowMs: number | null): Promise<EffectRow[]> {
+  return db.query<EffectRow>(FIRE, [
+    due.map((slot) => slot.name),
+    due.map((slot) => slot.fromSlotMs),
+    due.map((slot) => slot.slotMs),
+    due.map((slot) => JSON.stringify(slot.effect)),
+    marketNowMs,
+    EFFECT_LEASE_MS,
+  ]);
 }

@@ -5,13 +5,13 @@ import { enqueueEffect } from '../../src/jobs/registry.ts';
 import { workerConnection } from '../../src/redis/connections.ts';
 import type { Resources } from '../../src/resources.ts';
 import {
-  acknowledge,
   addEffects,
   type EffectRow,
   hasUnfinishedJobs,
   type NewEffect,
   pendingEffects,
   promisesOf,
+  settleEffects,
 } from '../../src/store/effects.ts';
 import { type EffectHandler, Outbox } from '../../src/store/outbox.ts';
 import { createRun, type TestRun } from '../harness.ts';
@@ -196,7 +196,7 @@ describe('an effect that enqueues', () => {
     expect(job?.data).toEqual({ v: 1, modelId: 'm', slotMs: NOW });
     expect(await hasUnfinishedJobs(db)).toBe(true);
     expect(await outboxTargets(db)).toEqual([effect.target]);
-    await acknowledge(db, [{ target: effect.target, ids: null }]);
+    await settleEffects(db, [{ target: effect.target, ids: null }]);
     expect(await outboxRows(db)).toEqual([]);
     expect(await hasUnfinishedJobs(db)).toBe(false);
   });
@@ -208,7 +208,7 @@ describe('an effect that enqueues', () => {
     const covers = await promisesOf(db, effect.target);
     const [late] = await commit(db, [effect]);
     expect(covers).toContain((await outboxRows(db))[0]?.id);
-    await acknowledge(db, [{ target: effect.target, ids: covers }]);
+    await settleEffects(db, [{ target: effect.target, ids: covers }]);
     const rows = await outboxRows(db);
     expect(rows.map((row) => row.target)).toEqual([snapshotOf('n').target, effect.target]);
     expect(rows.at(-1)?.id).toBe(late?.id);
@@ -219,7 +219,7 @@ describe('an effect that enqueues', () => {
     expect(await promisesOf(db, 'snapshot_nobody')).toEqual([]);
     await commit(db, [{ kind: 'project', target: 'snapshot_nobody' }]);
     expect(await promisesOf(db, 'snapshot_nobody')).toEqual([]);
-    await acknowledge(db, [{ target: 'snapshot_nobody', ids: null }]);
+    await settleEffects(db, [{ target: 'snapshot_nobody', ids: null }]);
     expect(await outboxTargets(db)).toEqual(['snapshot_nobody']);
   });
 
