@@ -6,7 +6,7 @@ import { computeModelAnalytics } from '../engine/compute-analytics.ts';
 import type { Stories } from '../engine/context.ts';
 import { CodedError, toCoded } from '../errors.ts';
 import { refreshViews } from '../store/analytics.ts';
-import { acknowledge, type EffectRow } from '../store/effects.ts';
+import { type EffectRow, settleEffects } from '../store/effects.ts';
 import { type FileResult, importFile } from './import-file.ts';
 import { IMPORT_KINDS, type ImportKind } from './kinds.ts';
 
@@ -92,7 +92,7 @@ export class DirectoryImport {
     for (const modelId of models) {
       await computeModelAnalytics(this.#stories, modelId, nowMs);
       const done = jobs.filter((effect) => (effect.payload.data as { modelId: string }).modelId === modelId);
-      await acknowledge(
+      await settleEffects(
         this.#stories.db,
         done.map((effect) => ({ target: effect.target, ids: [effect.id] })),
       );
