@@ -38,6 +38,15 @@ function assertComplete(handlers: Handlers): void {
   );
 }
 
+/**
+ * Places of a queue for jobs that only wait: a language model may take a minute to answer, and a model has one cycle at a time. With a
+ * place for each, however many of them hang, the others are decided on time.
+ */
+function waiting(name: JobName, { stories }: { stories: Stories }): number {
+  if (name !== 'decision-cycle') return 0;
+  return [...stories.traders.values()].filter(({ model }) => !model.deterministic).length;
+}
+
 /** Starts working. `close` stops taking jobs, lets running ones finish until the deadline, and aborts the rest. */
 export async function startWorkers(
   resources: Resources,
@@ -47,7 +56,7 @@ export async function startWorkers(
   const handlers = handlersOf(resources, opened);
   assertComplete(handlers);
   const workers = options.queues.map((name) =>
-    startWorker(resources, name, handlers[name] as Handler<typeof name>, options.concurrency),
+    startWorker(resources, name, handlers[name] as Handler<typeof name>, options.concurrency + waiting(name, opened)),
   );
   const relay = startRelay(resources);
   const control = await hearControl(
