@@ -179,6 +179,11 @@ export const ERROR_CATALOGUE = {
     status: 502,
   },
   NOF0_LLM_BUDGET: { meaning: 'The model has no budget left for this market day.', retryable: false, status: 429 },
+  NOF0_TRADER_BUSY: {
+    meaning: 'A cycle of the trader did not end in the time given; nothing was done.',
+    retryable: true,
+    status: 409,
+  },
   NOF0_LEASE_LOST: {
     meaning: 'A lease passed to another process; this one may write nothing more.',
     retryable: true,

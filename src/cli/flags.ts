@@ -66,6 +66,13 @@ function readMoment(text: string): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
+/** A duration such as `20s`; milliseconds. */
+export function parseWait(flag: string, text: string): number {
+  const durationMs = parseDuration(text);
+  if (durationMs === null) throw badFlag(flag, 'a duration such as 20s', text);
+  return durationMs;
+}
+
 /** `--since` and `--until`: a moment, or a duration such as `2h`, which means that long ago. */
 export function parsePast(flag: string, text: string | undefined, nowMs = Date.now()): number | undefined {
   if (text === undefined) return undefined;

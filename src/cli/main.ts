@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { JOB_NAMES } from '../jobs/registry.ts';
 import { cancelCommand } from './cancel.ts';
 import { enqueueCommand } from './enqueue.ts';
+import { closeCommand, flattenCommand, haltCommand } from './flatten.ts';
 import { auditCommand, runsCommand } from './history.ts';
 import { importCommand } from './import.ts';
 import { failedCommand, redriveCommand } from './letters.ts';
@@ -39,6 +40,9 @@ export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'q
   pauseCommand(program);
   resumeCommand(program);
   shadowCommand(program);
+  closeCommand(program);
+  flattenCommand(program);
+  haltCommand(program);
   runsCommand(program);
   auditCommand(program);
   importCommand(program);

@@ -50,3 +50,15 @@ export function readClientOrderId(cloid: string): { slotMs: number; leg: Leg } |
   const leg = LEGS[Number.parseInt(match?.[2] ?? 'ff', 16)];
   return match && leg ? { slotMs: Number.parseInt(match[1] ?? '', 16), leg } : null;
 }
+
+/** Where ids of decisions have their leg. */
+const MANUAL_HEX = 'ff';
+
+/**
+ * Client order id of a person's order to close a position: no slot, no leg, and a hash of the position and the attempt. The same
+ * attempt on the same position has the same id whoever makes it and whenever; a later position of the symbol has others.
+ */
+export function manualOrderId(modelId: string, symbol: string, positionId: string, attempt: number): string {
+  const digest = sha256(['manual', modelId, symbol, positionId, attempt].join('\u001f')).slice(0, 18);
+  return `0x${'0'.repeat(SLOT_HEX)}${MANUAL_HEX}${digest}`;
+}

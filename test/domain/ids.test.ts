@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { clientOrderId, decodeId, encodeId, LEGS, readClientOrderId } from '../../src/domain/ids.ts';
+import { clientOrderId, decodeId, encodeId, LEGS, manualOrderId, readClientOrderId } from '../../src/domain/ids.ts';
 
 const slot = fc.integer({ min: 1_000_000_000_000, max: 9_999_999_999_999 });
 
@@ -65,5 +65,21 @@ describe('clientOrderId', () => {
   it('reads nothing out of ids that are not ours', () => {
     for (const id of ['', '0x1', `0x${'f'.repeat(32)}`, `0x${'0'.repeat(12)}05${'a'.repeat(18)}`, 'manual-order'])
       expect(readClientOrderId(id)).toBeNull();
+  });
+});
+
+describe('manualOrderId', () => {
+  it('is one id an attempt on a position, and none of a decision', () => {
+    const id = manualOrderId('m', 'BTC', 'm:BTC:1', 0);
+    expect(id).toMatch(/^0x[0-9a-f]{32}$/);
+    expect(manualOrderId('m', 'BTC', 'm:BTC:1', 0)).toBe(id);
+    const others = [
+      manualOrderId('m', 'BTC', 'm:BTC:1', 1),
+      manualOrderId('m', 'BTC', 'm:BTC:2', 0),
+      manualOrderId('m', 'ETH', 'm:BTC:1', 0),
+      manualOrderId('n', 'BTC', 'm:BTC:1', 0),
+    ];
+    expect(new Set([id, ...others]).size).toBe(5);
+    expect(readClientOrderId(id)).toBeNull();
   });
 });
