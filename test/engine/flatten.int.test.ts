@@ -5,6 +5,7 @@ import { resumeModels } from '../../src/engine/control-traders.ts';
 import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import type { OrderResult } from '../../src/exchange/exchange.ts';
+import type { CycleOrders } from '../../src/store/decisions.ts';
 import { traderStates } from '../../src/store/trader-state.ts';
 import { auditRows, controlOf, WHO } from '../platform/control-support.ts';
 import { deferred } from '../platform/support.ts';
@@ -236,6 +237,39 @@ describe('flatten beside a cycle', () => {
     // Market time passes the expiry of the request.
     await feed(arena.db, { watermarkMs: T0 + 10_001 });
     expect((await flattening).closing).toMatchObject({ flat: true, closed: [] });
+  });
+
+  it('keeps orders from leaving afterwards that a dead cycle has stored', async () => {
+    const dying = withExchange(arena.stories, { send: () => Promise.reject(new Error('the process dies')) });
+    await expect(cycle(T0, dying)).rejects.toThrow('the process dies');
+    // Market time stands still: the request would still be taken.
+    expect((await flatten(arena.stories, 50)).closing).toMatchObject({ flat: true, closed: [] });
+    await cycle();
+    expect([await held(), await standing(), await fillsOf()]).toEqual([0, 0, 0]);
+    const { orders, ...record } = await one<{ orders: CycleOrders }>(
+      arena.db,
+      `SELECT success, error_message AS reason, orders FROM decision_cycles WHERE model_id = $1 AND slot_ms = $2 AND step = 'done'`,
+      [MODEL, T0],
+    );
+    expect(record).toEqual({ success: false, reason: `the trader is paused (by ${WHO})` });
+    expect(new Set(orders.legs.map(({ status, error }) => `${status} ${error}`))).toEqual(
+      new Set([`rejected never sent: the trader is paused (by ${WHO})`]),
+    );
+  });
+
+  it('lets a dead cycle tell what had arrived', async () => {
+    const { exchange } = arena.stories;
+    const dying = withExchange(arena.stories, {
+      async send(...request) {
+        await exchange.send(...request);
+        throw new Error('the process dies');
+      },
+    });
+    await expect(cycle(T0, dying)).rejects.toThrow('the process dies');
+    expect((await flatten(arena.stories, 50)).closing).toMatchObject({ flat: true, closed: [{}, {}, {}, {}] });
+    await cycle();
+    expect([await held(), await fillsOf()]).toEqual([0, 8]);
+    expect(await errorOf(T0)).toEqual({ step: 'done', error_message: null });
   });
 });
 

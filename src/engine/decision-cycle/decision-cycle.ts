@@ -33,7 +33,7 @@ import { type Asked, askBuiltin, conversation } from './ask.ts';
 import { askEndpoint } from './ask-endpoint.ts';
 import { buildContext } from './build-context.ts';
 import { closeNaked, reportNaked } from './close-naked.ts';
-import { reviewAnswer, sendRequest } from './orders.ts';
+import { lookUpRequest, reviewAnswer, sendRequest } from './orders.ts';
 import { recordCycle } from './record.ts';
 
 type Started = Extract<CycleStart, { kind: 'started' }>;
@@ -87,7 +87,7 @@ class DecisionCycle {
     await syncFills(this.#stories, this.#cycle.modelId, this.#nowMs, { snapshot: true });
     if (this.#cycle.step === 'asking') return this.#answerLost();
     const { step, orders } = this.#cycle;
-    if (step === 'sending') return this.#send({}, await this.#rememberedMessages());
+    if (step === 'sending') return this.#sendAgain(await this.#rememberedMessages());
     if (step === 'guarding' && orders?.guard) return this.#guard({}, orders, await this.#rememberedMessages());
     return this.#decide();
   }
@@ -156,14 +156,30 @@ class DecisionCycle {
     return askEndpoint(this.#stories, this.#trader, context, frame, this.#start.lease, this.#signal);
   }
 
+  /** Goes on with orders that were stored before the process died. Of a trader that was stopped since, none leaves that had not left. */
+  async #sendAgain(messages: Asked['messages']): Promise<Outcome> {
+    const gate = await this.#gate();
+    if (gate.kind === 'running') return this.#send({}, messages);
+    const { modelId, orders } = this.#cycle;
+    if (!orders?.request) throw new CodedError('NOF0_INTERNAL', 'a cycle that sends has no orders');
+    const reason = gate.kind === 'held' ? gate.reason : 'the trader is shadow';
+    const sent = await lookUpRequest(this.#stories, modelId, orders, reason);
+    if (sent.legs.some((leg) => leg.oid !== null)) return this.#sent({}, sent, messages);
+    return this.#finish({ orders: sent, success: false, errorMessage: reason }, messages);
+  }
+
   async #send(patch: CyclePatch, messages: Asked['messages'] = []): Promise<Outcome> {
     const orders = patch.orders ?? this.#cycle.orders;
     if (!orders?.request) throw new CodedError('NOF0_INTERNAL', 'a cycle that sends has no orders');
     const { modelId } = this.#cycle;
     const sent = await sendRequest(this.#stories, modelId, orders, this.#nowMs, this.#signal);
+    return this.#sent(patch, sent, messages);
+  }
+
+  async #sent(patch: CyclePatch, sent: CycleOrders, messages: Asked['messages']): Promise<Outcome> {
     if (nakedEntries(sent.legs).length > 0) return this.#guard(patch, sent, messages);
     // The answer of an exchange is no fill: it only says that there is something to fetch.
-    await syncFills(this.#stories, modelId, this.#nowMs, { snapshot: true });
+    await syncFills(this.#stories, this.#cycle.modelId, this.#nowMs, { snapshot: true });
     return this.#finish({ ...patch, orders: sent, success: true }, messages);
   }
 

@@ -66,3 +66,17 @@ export async function sendRequest(
     );
   return { request, legs: sent };
 }
+
+/** What became of orders that may have left, without sending them: those that the exchange does not know are refused for the reason. */
+export async function lookUpRequest<T extends OrderRequest>(
+  stories: Stories,
+  account: string,
+  request: T,
+  reason: string,
+): Promise<T> {
+  const cloids = request.legs.map((leg) => leg.cloid);
+  const known = await crossing('call exchange.lookup', () => stories.exchange.lookup(account, cloids));
+  const byCloid = new Map(known.map((result) => [result.cloid, result]));
+  const unsent = { status: 'rejected' as const, error: `never sent: ${reason}` };
+  return { ...request, legs: request.legs.map((leg) => ({ ...leg, ...(byCloid.get(leg.cloid) ?? unsent) })) };
+}
