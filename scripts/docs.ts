@@ -486,7 +486,9 @@ function payloadTables(): string {
     const rows = fields.map(([name, field]) => [
       code(name),
       allowed(field),
-      field.default === undefined ? '(required)' : code(String(field.default)),
+      field.default === undefined
+        ? '(required)'
+        : code(Array.isArray(field.default) ? JSON.stringify(field.default) : String(field.default)),
     ]);
     const own = Object.fromEntries(Object.entries(SAMPLE).filter(([name]) => name in (schema.properties ?? {})));
     const identities = [own, { ...own, slotMs: null }]

@@ -13,6 +13,7 @@ import { maintenanceHandler } from './maintenance.ts';
 import { priceIngestHandler } from './price-ingest.ts';
 import { startRelay } from './relay.ts';
 import { snapshotHandler } from './snapshot.ts';
+import { tradeIngestHandler } from './trade-ingest.ts';
 
 type Handlers = { readonly [Name in JobName]: Handler<Name> };
 
@@ -21,6 +22,7 @@ function handlersOf(resources: Resources, { stories, frames }: { stories: Storie
   return {
     'price-ingest': priceIngestHandler(stories),
     'decision-cycle': decisionCycleHandler(stories, frames),
+    'trade-ingest': tradeIngestHandler(stories),
     snapshot: snapshotHandler(stories),
     analytics: analyticsHandler(stories),
     maintenance: maintenanceHandler(resources, stories),

@@ -11,7 +11,7 @@ import type { EffectRow, NewEffect } from '../store/effects.ts';
 import * as ledger from '../store/ledger.ts';
 import { type TradeWrite, writeLedger } from '../store/ledger-write.ts';
 import { crossing } from '../telemetry/boundaries.ts';
-import { committed, type Stories } from './context.ts';
+import { committed, done, type Outcome, type Stories, skipped } from './context.ts';
 import { combined, type SymbolChange, symbolChange } from './ledger-change.ts';
 
 /** Whether executions ask for a snapshot of the model; a snapshot that syncs them itself does not. */
@@ -31,12 +31,34 @@ const NOTHING: Ingested = { count: 0, adopted: [], gaps: [] };
 
 /** Fetches what the exchange has beyond the ledger and ingests it. Returns how many fills were new. */
 export async function syncFills(stories: Stories, modelId: string, asOfMs: number, follow: FollowUp): Promise<number> {
+  return (await sync(stories, modelId, asOfMs, follow)).count;
+}
+
+/** Fills that somebody pushed, or (none) what the exchange has beyond the ledger. Run again it finds them there. */
+export async function ingestTrades(
+  stories: Stories,
+  modelId: string,
+  provider: string,
+  pushed: readonly Omit<Fill, 'modelId' | 'provider'>[],
+  asOfMs: number,
+): Promise<Outcome> {
+  const nowMs = stories.clock.now(asOfMs);
+  const fills = pushed.map((fill) => ({ ...fill, modelId, provider }));
+  const { count, adopted, gaps } =
+    fills.length === 0
+      ? await sync(stories, modelId, nowMs, { snapshot: true })
+      : await ingestFills(stories, modelId, fills, nowMs, { snapshot: true });
+  if (count === 0) return skipped('the ledger has these fills');
+  return done({ newFills: count, ...(adopted.length > 0 ? { adopted } : {}), ...(gaps.length > 0 ? { gaps } : {}) });
+}
+
+async function sync(stories: Stories, modelId: string, asOfMs: number, follow: FollowUp): Promise<Ingested> {
   const head = (await ledger.ledgerHeads(stories.db, [modelId])).get(modelId) ?? 0;
   const fills = await crossing('call exchange.fillsSince', () => stories.exchange.fillsSince(modelId, head));
-  if (fills.length === 0) return 0;
+  if (fills.length === 0) return NOTHING;
   const syncedSeq = Math.max(head, ...fills.map((fill) => fill.seq));
   const own = fills.map((fill) => ({ ...fill, modelId }));
-  return (await ingestFills(stories, modelId, own, asOfMs, follow, syncedSeq)).count;
+  return ingestFills(stories, modelId, own, asOfMs, follow, syncedSeq);
 }
 
 /**

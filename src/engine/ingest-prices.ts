@@ -63,13 +63,13 @@ function knownOnly(batch: MarketBatch, known: ReadonlySet<string>): { batch: Mar
   };
 }
 
-/** Accounts whose exchange knows more fills than their ledger get a snapshot, which syncs them. */
+/** Accounts whose exchange knows more fills than their ledger are asked to fetch them. */
 async function announceNewFills(stories: Stories, asOfMs: number): Promise<EffectRow[]> {
   const heads = await stories.exchange.fillHeads();
   const known = await ledgerHeads(stories.db, [...heads.keys()]);
   const behind = [...heads].filter(([account, seq]) => seq > (known.get(account) ?? 0) && stories.traders.has(account));
   return addEffects(
     stories.db,
-    behind.map(([modelId]) => enqueueEffect('snapshot', { modelId, asOfMs })),
+    behind.map(([modelId]) => enqueueEffect('trade-ingest', { modelId, provider: stories.exchange.provider, asOfMs })),
   );
 }

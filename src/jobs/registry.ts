@@ -9,10 +9,12 @@ import { decisionCycle } from './decision-cycle.ts';
 import { maintenance } from './maintenance.ts';
 import { priceIngest } from './price-ingest.ts';
 import { snapshot } from './snapshot.ts';
+import { tradeIngest } from './trade-ingest.ts';
 
 export const JOBS = {
   'price-ingest': priceIngest,
   'decision-cycle': decisionCycle,
+  'trade-ingest': tradeIngest,
   snapshot,
   analytics,
   maintenance,

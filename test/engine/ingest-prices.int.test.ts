@@ -156,7 +156,7 @@ describe('ticks', () => {
 });
 
 describe('accounts with fills that their ledger does not know', () => {
-  it('get a snapshot, which is promised again until the ledger has them', async () => {
+  it('are asked to fetch them, which is promised again until the ledger has them', async () => {
     arena = await openQuick();
     await ingestPrices(arena.stories, T0, never);
     const { exchange } = arena.stories;
@@ -168,11 +168,14 @@ describe('accounts with fills that their ledger does not know', () => {
       `SELECT target, payload FROM effects WHERE kind = 'enqueue'`,
     );
     expect(effects).toMatchObject([
-      { target: 'snapshot_holder', payload: { job: 'snapshot', data: { modelId: 'holder', asOfMs: T0 + 1000 } } },
+      {
+        target: 'trade-ingest_holder',
+        payload: { job: 'trade-ingest', data: { modelId: 'holder', provider: 'paper', fills: [], asOfMs: T0 + 1000 } },
+      },
     ]);
     // It reached the queue, and the row stays until the job's consumer has finished.
-    const queue = arena.run.resources.queues.all().find(({ name }) => name === 'snapshot');
-    await until('the snapshot job in the queue', async () => (await queue?.getWaitingCount()) === 1);
+    const queue = arena.run.resources.queues.all().find(({ name }) => name === 'trade-ingest');
+    await until('the job in the queue', async () => (await queue?.getWaitingCount()) === 1);
     // Covered ticks do not make it forget them.
     expect(await ingestPrices(arena.stories, T0 + 1000, never)).toMatchObject({ kind: 'done' });
     expect(await count(arena.db, `effects WHERE kind = 'enqueue'`)).toBe(2);
