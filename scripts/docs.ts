@@ -181,6 +181,10 @@ const ARENA_FIELDS: Readonly<Record<string, FieldDoc>> = {
   },
   ...pacesOf('synthetic'),
   ...pacesOf('replay'),
+  ...pacesOf('hyperliquid'),
+  'hyperliquid.symbols': {
+    meaning: 'What is traded on Hyperliquid, by its names. One that it does not list is told and left out.',
+  },
   'maintenance.relayEffects': {
     meaning: 'When effects that nobody drains are taken over, cron in UTC. Only in real time, like the other tasks.',
   },
@@ -277,6 +281,11 @@ const ARENA_FIELDS: Readonly<Record<string, FieldDoc>> = {
   },
   'models[].endpoint.promptUsdPerMillionTokens': { meaning: 'Price of prompt tokens, for cost and budget.' },
   'models[].endpoint.completionUsdPerMillionTokens': { meaning: 'Price of completion tokens, for cost and budget.' },
+  'models[].live.address': { meaning: "The model's account at the real exchange, not its agent's. Live trading only." },
+  'models[].live.keyEnv': {
+    meaning: "Name of the environment variable that holds the private key of the account's agent. One a model.",
+  },
+  'models[].live.isVault': { meaning: "The address is a sub-account or a vault that the agent's owner leads." },
   'models[].initialEquityUsd': { meaning: 'Cash of the account when it is opened. Later changes have no effect.' },
   journal: {
     meaning: 'Whether each finished decision cycle is also written to a JSON file of its own, see operations.',
@@ -372,7 +381,7 @@ function durationLimit(field: string, min: string): string {
 function arenaWith(field: string, value: string): object {
   const arena: Record<string, unknown> = {
     schedules: { price: '1s', decision: '3m', snapshot: '5m', analytics: '1h' },
-    paces: { synthetic: {}, replay: {} },
+    paces: { synthetic: {}, replay: {}, hyperliquid: {} },
     retention: {},
     guardrails: {},
     models: [structuredClone(field.includes('endpoint') ? ENDPOINT_MODEL : PLAIN_MODEL)],

@@ -18,6 +18,7 @@ export type { Arena, Guardrails, Participant, Schedules } from './config/arena.t
 
 export type MarketSettings =
   | { readonly kind: 'synthetic' }
+  | { readonly kind: 'hyperliquid' }
   | { readonly kind: 'replay'; readonly dir: string; readonly speed: number | 'max' };
 
 export type TtlClasses = {
@@ -30,6 +31,8 @@ export type TtlClasses = {
   readonly guard: number;
   readonly lock: number;
 };
+
+export type TradingAccount = { readonly address: string; readonly privateKey: string; readonly isVault: boolean };
 
 export type Config = {
   readonly dataDir: string;
@@ -48,6 +51,14 @@ export type Config = {
   readonly metricsPort: number;
   /** Null: nothing is traced. */
   readonly tracing: { readonly endpoint: string; readonly service: string } | null;
+  /** `accounts` by model; empty unless the mode is live, so that no key is held that is not needed. */
+  readonly trading: { readonly mode: 'paper' | 'live'; readonly accounts: Readonly<Record<string, TradingAccount>> };
+  /** Null: the network's public address. */
+  readonly hyperliquid: {
+    readonly network: 'testnet' | 'mainnet';
+    readonly apiUrl: string | null;
+    readonly wsUrl: string | null;
+  };
   readonly log: { readonly level: string; readonly format: 'auto' | 'json' | 'pretty' };
   readonly dbPool: number;
   readonly concurrency: number;
@@ -146,6 +157,12 @@ function toConfig(
     tracing: env.OTEL_EXPORTER_OTLP_ENDPOINT
       ? { endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT, service: env.OTEL_SERVICE_NAME }
       : null,
+    trading: { mode: env.TRADING_MODE, accounts: env.TRADING_MODE === 'live' ? tradingAccounts(arena, variables) : {} },
+    hyperliquid: {
+      network: env.HYPERLIQUID_NETWORK,
+      apiUrl: env.HYPERLIQUID_API_URL ?? null,
+      wsUrl: env.HYPERLIQUID_WS_URL ?? null,
+    },
     log: { level: env.NOF0_LOG_LEVEL, format: env.NOF0_LOG_FORMAT },
     dbPool: env.NOF0_DB_POOL,
     concurrency: env.NOF0_CONCURRENCY,
@@ -167,6 +184,39 @@ function toConfig(
       sources: env.NOF0_READ_SOURCE,
     },
   };
+}
+
+function tradingAccounts(arena: Arena, variables: Record<string, string>): Record<string, TradingAccount> {
+  return Object.fromEntries(
+    arena.models.flatMap(({ id, live }) =>
+      live ? [[id, { address: live.address, privateKey: variables[live.keyEnv] ?? '', isVault: live.isVault }]] : [],
+    ),
+  );
+}
+
+/** Live trading: every model has an account, and a key that no other has, because numbers of requests count by key. */
+function tradingFaults({ models }: References, variables: Record<string, string>, name: string): Fault[] {
+  if (variables.TRADING_MODE !== 'live') return [];
+  const seen = new Map<string, number>();
+  return models.flatMap((model, index) => {
+    const path = `${name}: models.${index}.live`;
+    const keyName = model.live?.keyEnv;
+    if (model.live === undefined) return [{ path, expected: 'an account at the exchange (TRADING_MODE is live)' }];
+    if (keyName === undefined) return [];
+    const key = (variables[keyName] ?? '').toLowerCase();
+    if (!/^0x[0-9a-f]{64}$/.test(key))
+      return [
+        {
+          path: `${path}.keyEnv`,
+          expected: `the environment variable ${keyName} to hold a private key: 0x and 64 hex digits`,
+        },
+      ];
+    const other = seen.get(key);
+    seen.set(key, index);
+    return other === undefined
+      ? []
+      : [{ path: `${path}.keyEnv`, expected: `a key of its own (models.${other} has it too)` }];
+  });
 }
 
 type References = z.infer<typeof arenaReferences>;
@@ -191,7 +241,7 @@ function readArena(
   const arena = arenaSchema.safeParse(parsed);
   if (!arena.success) faults.push(...zodFaults(arena.error, name));
   const references = arenaReferences.parse(parsed);
-  faults.push(...crossFaults(references, variables, name));
+  faults.push(...crossFaults(references, variables, name), ...tradingFaults(references, variables, name));
   return { arena: arena.success ? arena.data : null, references };
 }
 

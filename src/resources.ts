@@ -1,16 +1,15 @@
 /** Opens database, Redis and adapters once and closes them in reverse order. Nothing is open before, nothing stays open after. */
 
 import { hostname } from 'node:os';
-import { type Config, type MarketSettings, pace } from './config.ts';
+import { type Config, pace } from './config.ts';
 import { parseClusterAddress } from './domain/redis-address.ts';
+import { openDoors } from './doors.ts';
 import { registerEffects } from './effect-handlers.ts';
 import { realTime, replayTime, type Stories, type Trader } from './engine/context.ts';
 import { FrameBuilder } from './engine/market-frame.ts';
 import { configDigest, settingsOf } from './engine/register-arena.ts';
 import { CodedError } from './errors.ts';
-import { PaperExchange } from './exchange/paper/paper-exchange.ts';
 import { openModel, promptOf } from './llm/index.ts';
-import { openMarket } from './market/index.ts';
 import { PROJECTIONS } from './projections/families.ts';
 import { PriceKeys } from './projections/price-keys.ts';
 import type { LoadContext } from './projections/projection.ts';
@@ -28,6 +27,8 @@ import { type RunRow, readRun } from './store/runs.ts';
 import { type Logger, redactUrl } from './telemetry/logger.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { startTracing, type Tracing } from './telemetry/tracing.ts';
+
+export { assertTrading, runSettings } from './doors.ts';
 
 /** Processes that put jobs into the queue or take them out: they do not begin on a queue that forgets. */
 const WORKING_ROLES: ReadonlySet<string> = new Set(['up', 'scheduler', 'worker']);
@@ -156,16 +157,12 @@ export async function openResources(options: OpenOptions): Promise<Resources> {
 export async function openStories(resources: Resources): Promise<{ stories: Stories; frames: FrameBuilder }> {
   const { config, run, db, logger, metrics, outbox } = resources;
   const schedules = pace(config.arena, run.kind);
-  const market = await openMarket(
-    run.kind === 'replay'
-      ? { kind: 'replay', dir: run.settings.dir ?? '' }
-      : { kind: 'synthetic', seed: run.seed, historyMs: config.arena.history, tickMs: schedules.price },
-  );
+  const { market, exchange } = await openDoors(resources);
   const stories: Stories = {
     db,
     drain: (effects) => outbox.drain(effects),
     market,
-    exchange: new PaperExchange(db, market.provider, config.arena.paper, market.book?.bind(market) ?? null),
+    exchange,
     traders: openTraders(resources),
     clock: run.kind === 'replay' ? replayTime : realTime,
     config,
@@ -187,11 +184,6 @@ export function openTraders({ config, run, cacheRedis, keys, metrics, logger }: 
       return [participant.id, { ...trader, configDigest: configDigest(settingsOf(trader)) }];
     }),
   );
-}
-
-/** What a market setting makes of a run. */
-export function runSettings(market: MarketSettings): RunRow['settings'] {
-  return market.kind === 'replay' ? { dir: market.dir } : {};
 }
 
 async function declaredRun(db: Database): Promise<RunRow> {

@@ -39,7 +39,7 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Files that put the rooms together may know all of them. */
-const COMPOSITION_ROOTS = ['src/resources.ts', 'src/run.ts', 'src/effect-handlers.ts'];
+const COMPOSITION_ROOTS = ['src/resources.ts', 'src/doors.ts', 'src/run.ts', 'src/effect-handlers.ts'];
 
 /** Where today's tree knows more than the plan gave it, each with its reason. A line that is no longer needed fails the test. */
 const DEVIATIONS: Readonly<Record<string, string>> = {

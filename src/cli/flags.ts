@@ -43,12 +43,12 @@ export type MarketFlags = { readonly market?: string; readonly data?: string; re
 /** `--market`, `--data` and `--speed` together. */
 export function parseMarket(flags: MarketFlags): MarketSettings {
   const kind = flags.market ?? (flags.data ? 'replay' : 'synthetic');
-  if (kind === 'synthetic') {
+  if (kind === 'synthetic' || kind === 'hyperliquid') {
     if (flags.data !== undefined) throw badFlag('--data', 'to be used with --market replay', flags.data);
     if (flags.speed !== undefined) throw badFlag('--speed', 'to be used with --market replay', flags.speed);
     return { kind };
   }
-  if (kind !== 'replay') throw badFlag('--market', 'synthetic or replay', kind);
+  if (kind !== 'replay') throw badFlag('--market', 'synthetic, replay or hyperliquid', kind);
   if (flags.data === undefined) throw badFlag('--market replay', '--data DIR, a folder of candle files', '(no --data)');
   return { kind, dir: path.resolve(flags.data), speed: parseSpeed(flags.speed ?? DEFAULT_SPEED) };
 }

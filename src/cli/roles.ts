@@ -33,7 +33,7 @@ export function schedulerCommand(program: Command, roles: ProcessRoles): void {
   program
     .command('scheduler')
     .description('enqueue due slots; any number may run, a slot fires once')
-    .option('--market <kind>', 'synthetic or replay, for a run that has not been begun')
+    .option('--market <kind>', 'synthetic, replay or hyperliquid, for a run that has not been begun')
     .option('--data <dir>', 'folder of candle files for a replay')
     .option('--speed <factor>', 'market seconds a second of a replay, or "max"')
     .option('--exit-at-end', 'end when the replay has reached its end')

@@ -3,7 +3,7 @@
 import type { MarketSettings } from '../config.ts';
 import { CodedError } from '../errors.ts';
 import { openMarket } from '../market/index.ts';
-import { runSettings } from '../resources.ts';
+import { assertTrading, runSettings } from '../resources.ts';
 import { Database } from '../store/database.ts';
 import { migrate } from '../store/migrate.ts';
 import { declareRun, type RunRow, readRun } from '../store/runs.ts';
@@ -30,6 +30,7 @@ export async function startRun(session: Session, wish: RunWish): Promise<RunRow>
     const run = (await readRun(db)) ?? (await declareRun(db, await declaration(session, wish)));
     if (run === null) throw new CodedError('NOF0_INTERNAL', 'the run could not be declared');
     assertSame(session.run, run, wish);
+    assertTrading(run, session.config);
     return run;
   } finally {
     await db.close();
@@ -41,10 +42,10 @@ async function declaration(session: Session, wish: RunWish) {
   const base = {
     name: session.run,
     kind: market.kind,
-    settings: runSettings(market),
+    settings: runSettings(market, session.config),
     seed: wish.seed ?? session.config.arena.seed,
   };
-  if (market.kind === 'synthetic') return { ...base, startMs: null, endMs: null };
+  if (market.kind !== 'replay') return { ...base, startMs: null, endMs: null };
   const { extent } = await openMarket({ kind: 'replay', dir: market.dir });
   if (extent === null) throw new CodedError('NOF0_MARKET_DATA', `${market.dir} holds no candles`);
   return {

@@ -36,7 +36,7 @@ export function upCommand(program: Command, roles: ProcessRoles): void {
     .description(
       'bring everything up: servers, schema, arena, scheduler, workers, API and dashboard (what `npm start` runs)',
     )
-    .option('--market <kind>', 'synthetic (default) or replay')
+    .option('--market <kind>', 'synthetic (default), replay or hyperliquid')
     .option('--data <dir>', 'folder of candle files for a replay')
     .option('--speed <factor>', 'market seconds a second of a replay, or "max" (default 60)')
     .option('--from <moment>', 'first moment of a new replay (default: where the data begins)')

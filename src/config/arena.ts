@@ -134,6 +134,15 @@ const endpoint = z.strictObject({
   completionUsdPerMillionTokens: z.number().nonnegative().default(0),
 });
 
+const liveAccount = z.strictObject({
+  /** Address of the account, not of its agent. */
+  address: z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'an address: 0x and 40 hex digits'),
+  /** Name of the environment variable that holds the agent's private key; the key itself never stands in a file. */
+  keyEnv: variableName,
+  /** The address is a sub-account or a vault that the agent's owner leads. */
+  isVault: z.boolean().default(false),
+});
+
 const participant = z
   .strictObject({
     id: modelIdSchema,
@@ -148,6 +157,8 @@ const participant = z
     decision: duration(1000).optional(),
     /** Own limits of breakers; the arena's where absent. */
     breakers: z.strictObject(breakerFields).partial().optional(),
+    /** Its account at the real exchange; used in live trading only. */
+    live: liveAccount.optional(),
     /** Tokens and dollars a market day; absent is unlimited. */
     dailyTokens: z.int().positive().optional(),
     dailyUsd: positiveUsd.optional(),
@@ -168,8 +179,23 @@ export const arenaSchema = z.strictObject({
   schedules: schedules.prefault({ price: '1s', decision: '3m', snapshot: '5m', analytics: '1h' }),
   /** What a market kind runs instead of `schedules`: the demo must show something soon, a replay has minute candles. */
   paces: z
-    .strictObject({ synthetic: schedules.partial().optional(), replay: schedules.partial().optional() })
-    .prefault({ synthetic: { decision: '15s', snapshot: '30s', analytics: '1m' }, replay: { price: '1m' } }),
+    .strictObject({
+      synthetic: schedules.partial().optional(),
+      replay: schedules.partial().optional(),
+      hyperliquid: schedules.partial().optional(),
+    })
+    .prefault({
+      synthetic: { decision: '15s', snapshot: '30s', analytics: '1m' },
+      replay: { price: '1m' },
+      // Where no feed runs, this is how often a real provider is asked.
+      hyperliquid: { price: '5s' },
+    }),
+  hyperliquid: z
+    .strictObject({
+      /** What is traded, by the provider's names. */
+      symbols: z.array(z.string().min(1).max(32)).min(1).default(['BTC', 'ETH', 'SOL', 'BNB', 'DOGE', 'XRP']),
+    })
+    .prefault({}),
   paper: paperSchema.prefault({}),
   /** When the platform looks after itself, as cron expressions in UTC. Only in real time. */
   maintenance: z
@@ -211,6 +237,10 @@ export const arenaReferences = z
               apiKeyEnv: variableName.optional().catch(undefined),
               prompt: z.string().min(1).optional().catch(undefined),
             })
+            .optional()
+            .catch(undefined),
+          live: z
+            .object({ keyEnv: variableName.optional().catch(undefined) })
             .optional()
             .catch(undefined),
         })

@@ -103,6 +103,20 @@ export const environmentFields = {
       'Where the addresses of the original API are answered from: store, files, or compare (files, with the store compared); all of them, or a list such as trades:compare,leaderboard:files. Unset: store.',
     ),
   NOF0_FILES_DIR: z.string().min(1).optional().describe("Directory of the original's files, for NOF0_READ_SOURCE."),
+  TRADING_MODE: z
+    .enum(['paper', 'live'])
+    .default('paper')
+    .describe('live: orders go to the real exchange, with the keys that the arena file names. See live trading.'),
+  HYPERLIQUID_NETWORK: z
+    .enum(['testnet', 'mainnet'])
+    .default('testnet')
+    .describe('Whose market and, in live trading, whose accounts. On mainnet money is real.'),
+  HYPERLIQUID_API_URL: url(['http:', 'https:'])
+    .optional()
+    .describe("Base address of Hyperliquid's HTTP API. Unset: the network's public one."),
+  HYPERLIQUID_WS_URL: url(['ws:', 'wss:'])
+    .optional()
+    .describe("Address of Hyperliquid's WebSocket. Unset: the network's public one."),
   OTEL_EXPORTER_OTLP_ENDPOINT: url(['http:', 'https:'])
     .optional()
     .describe('Base address of a collector of OpenTelemetry traces (OTLP over HTTP). Unset: no traces.'),

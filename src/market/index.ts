@@ -1,14 +1,18 @@
 /** Opens the market that a run trades on. */
 
+import type { HyperliquidClient } from '../hyperliquid/client.ts';
+import { HyperliquidMarket, type HyperliquidMarketOptions } from './hyperliquid/hyperliquid-market.ts';
 import type { MarketData } from './market-data.ts';
 import { openReplay } from './replay.ts';
 import { type SyntheticOptions, syntheticMarket } from './synthetic.ts';
 
 export type MarketConfig =
   | ({ readonly kind: 'synthetic' } & SyntheticOptions)
-  | { readonly kind: 'replay'; readonly dir: string };
+  | { readonly kind: 'replay'; readonly dir: string }
+  | ({ readonly kind: 'hyperliquid'; readonly client: HyperliquidClient } & HyperliquidMarketOptions);
 
 /** The market of the configuration. Throws NOF0_MARKET_DATA when a replay folder cannot be used, with all its faults. */
 export async function openMarket(config: MarketConfig): Promise<MarketData> {
+  if (config.kind === 'hyperliquid') return new HyperliquidMarket(config.client, config);
   return config.kind === 'synthetic' ? syntheticMarket(config) : openReplay(config.dir);
 }

@@ -25,6 +25,12 @@ export async function moveHead(tx: Queryable, modelId: string, seq: number): Pro
   await tx.query('UPDATE accounts SET synced_seq = $2 WHERE model_id = $1 AND synced_seq < $2', [modelId, seq]);
 }
 
+/** When an entry happened, ms; null when the ledger does not have it. */
+export async function entryTimeMs(db: Queryable, id: string): Promise<number | null> {
+  const rows = await db.query<{ tsMs: number }>('SELECT ts_ms AS "tsMs" FROM fills WHERE id = $1', [id]);
+  return rows[0]?.tsMs ?? null;
+}
+
 export type AddedFills = {
   /** The exchange that the model trades at. */
   readonly provider: string;

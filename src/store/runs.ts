@@ -2,11 +2,17 @@
 
 import type { Queryable } from './database.ts';
 
-export type RunKind = 'synthetic' | 'replay';
+export type RunKind = 'synthetic' | 'replay' | 'hyperliquid';
 export type RunRow = {
   readonly name: string;
   readonly kind: RunKind;
-  readonly settings: { readonly dir?: string };
+  readonly settings: {
+    /** Folder of a replay. */
+    readonly dir?: string;
+    /** Of a real market: whose, and where its orders go. */
+    readonly network?: 'testnet' | 'mainnet';
+    readonly trading?: 'paper' | 'live';
+  };
   readonly seed: string;
   /** Market clock of a replay; null in real time. */
   readonly marketNowMs: number | null;

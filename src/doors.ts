@@ -1,0 +1,114 @@
+/** The doors of a run: its market, and the exchange that its orders go to. */
+
+import type { Config, MarketSettings } from './config.ts';
+import { pace } from './config.ts';
+import { CodedError } from './errors.ts';
+import type { Exchange } from './exchange/exchange.ts';
+import { HyperliquidExchange } from './exchange/hyperliquid/hyperliquid-exchange.ts';
+import { openingId } from './exchange/hyperliquid/ledger.ts';
+import { PaperExchange } from './exchange/paper/paper-exchange.ts';
+import { HyperliquidClient } from './hyperliquid/client.ts';
+import { PROVIDER, providerAddresses } from './hyperliquid/provider.ts';
+import { WEIGHT_FOR_ORDERS, WEIGHT_PER_MINUTE } from './hyperliquid/weights.ts';
+import { openMarket } from './market/index.ts';
+import type { MarketData } from './market/market-data.ts';
+import type { ScriptedRedis } from './redis/connections.ts';
+import type { KeyRegistry } from './redis/keys.ts';
+import { RateLimiter } from './redis/rate-limiter.ts';
+import type { Database } from './store/database.ts';
+import { entryTimeMs } from './store/ledger.ts';
+import type { RunRow } from './store/runs.ts';
+import type { Logger } from './telemetry/logger.ts';
+import type { Metrics } from './telemetry/metrics.ts';
+
+type DoorNeeds = {
+  readonly config: Config;
+  readonly run: RunRow;
+  readonly db: Database;
+  readonly queueRedis: ScriptedRedis;
+  readonly keys: KeyRegistry;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+};
+
+type Doors = { readonly market: MarketData; readonly exchange: Exchange };
+
+/** Opens market and exchange of the run. Only a run that was begun live, in a process that is told so, sends orders anywhere. */
+export async function openDoors(resources: DoorNeeds): Promise<Doors> {
+  const { config, run, db } = resources;
+  assertTrading(run, config);
+  if (run.kind === 'hyperliquid') return hyperliquidDoors(resources);
+  const schedules = pace(config.arena, run.kind);
+  const market = await openMarket(
+    run.kind === 'replay'
+      ? { kind: 'replay', dir: run.settings.dir ?? '' }
+      : { kind: 'synthetic', seed: run.seed, historyMs: config.arena.history, tickMs: schedules.price },
+  );
+  return { market, exchange: paperExchange(db, market, config) };
+}
+
+function paperExchange(db: Database, market: MarketData, config: Config): Exchange {
+  return new PaperExchange(db, market.provider, config.arena.paper, market.book?.bind(market) ?? null);
+}
+
+async function hyperliquidDoors(resources: DoorNeeds): Promise<Doors> {
+  const { config, run, db, logger } = resources;
+  const client = hyperliquidClient(resources);
+  const market = await openMarket({
+    kind: 'hyperliquid',
+    client,
+    symbols: config.arena.hyperliquid.symbols,
+    historyMs: config.arena.history,
+    onUnknown: (symbols) => logger.warn({ symbols }, 'Hyperliquid does not list these; they are left out'),
+  });
+  if (run.settings.trading !== 'live') return { market, exchange: paperExchange(db, market, config) };
+  const accounts = config.arena.models.flatMap(({ id, initialEquityUsd }) => {
+    const account = config.trading.accounts[id];
+    if (account === undefined) return [];
+    const { address, privateKey: key, isVault } = account;
+    return [{ account: id, address, key, isVault, initialUsd: initialEquityUsd }];
+  });
+  logger.warn(
+    { network: config.hyperliquid.network, accounts: accounts.map(({ account }) => account) },
+    'live trading',
+  );
+  const exchange = await HyperliquidExchange.open(client, {
+    accounts,
+    ledgerBeganMs: (account) => entryTimeMs(db, openingId(account)),
+  });
+  return { market, exchange };
+}
+
+function hyperliquidClient({ config, queueRedis, keys, metrics }: DoorNeeds): HyperliquidClient {
+  const { network, apiUrl, wsUrl } = config.hyperliquid;
+  const limit = { perMinute: WEIGHT_PER_MINUTE, reserved: WEIGHT_FOR_ORDERS };
+  return new HyperliquidClient({
+    addresses: providerAddresses(network, apiUrl, wsUrl),
+    budget: new RateLimiter(queueRedis, keys.rateLimit(PROVIDER), limit),
+    metrics,
+  });
+}
+
+/** What a market setting makes of a run. */
+export function runSettings(market: MarketSettings, config: Config): RunRow['settings'] {
+  if (market.kind === 'replay') return { dir: market.dir };
+  if (market.kind === 'synthetic') return {};
+  return { network: config.hyperliquid.network, trading: config.trading.mode };
+}
+
+/** A run is live from its first moment or never, and on one network: its ledger could not tell the fills apart. */
+export function assertTrading(run: RunRow, config: Config): void {
+  const differs: string[] = [];
+  const trading = run.settings.trading ?? 'paper';
+  if (trading !== config.trading.mode)
+    differs.push(`it was begun as a ${trading} run and TRADING_MODE is ${config.trading.mode}`);
+  const { network } = run.settings;
+  if (network !== undefined && network !== config.hyperliquid.network)
+    differs.push(`it was begun on ${network} and HYPERLIQUID_NETWORK is ${config.hyperliquid.network}`);
+  if (differs.length === 0) return;
+  const hint =
+    run.kind === 'hyperliquid'
+      ? 'Take another --run name, or change it back'
+      : 'Live trading needs --market hyperliquid';
+  throw new CodedError('NOF0_RUN_MISMATCH', `run "${run.name}" cannot go on like this: ${differs.join('; ')}. ${hint}`);
+}
