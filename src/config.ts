@@ -15,6 +15,7 @@ import type { PromptTemplate } from './domain/prompt-template.ts';
 import { CodedError, type Fault, messageOf } from './errors.ts';
 
 export type { Arena, Guardrails, Participant, Schedules } from './config/arena.ts';
+export { readPrompt } from './config/files.ts';
 
 export type MarketSettings =
   | { readonly kind: 'synthetic' }

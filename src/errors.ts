@@ -184,6 +184,13 @@ export const ERROR_CATALOGUE = {
     retryable: true,
     status: 409,
   },
+  NOF0_CYCLE_UNKNOWN: { meaning: 'No finished decision cycle has this number.', retryable: false, status: 404 },
+  NOF0_DIGEST_MISMATCH: {
+    meaning:
+      'What is stored is not what its digest was taken of: it was changed since, or written by an older version.',
+    retryable: false,
+    status: 409,
+  },
   NOF0_LEASE_LOST: {
     meaning: 'A lease passed to another process; this one may write nothing more.',
     retryable: true,

@@ -34,7 +34,7 @@ function controlOf(resources: Resources, who: string): Control {
 }
 
 /** The person at this terminal, as the audit log names him. */
-function operator(): string {
+export function operator(): string {
   return `${userName()}@${hostname()}`;
 }
 

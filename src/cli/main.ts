@@ -2,12 +2,14 @@
 
 import { Command, CommanderError } from 'commander';
 import { JOB_NAMES } from '../jobs/registry.ts';
+import { askCommand } from './ask.ts';
 import { cancelCommand } from './cancel.ts';
 import { enqueueCommand } from './enqueue.ts';
 import { closeCommand, flattenCommand, haltCommand } from './flatten.ts';
 import { auditCommand, runsCommand } from './history.ts';
 import { importCommand } from './import.ts';
 import { failedCommand, redriveCommand } from './letters.ts';
+import { llmCommand } from './llm.ts';
 import { printError } from './output.ts';
 import { parityCommand } from './parity.ts';
 import { pauseCommand, resumeCommand, shadowCommand } from './pause.ts';
@@ -47,6 +49,8 @@ export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'q
   auditCommand(program);
   importCommand(program);
   parityCommand(program);
+  askCommand(program);
+  llmCommand(program);
   verifyCommand(program);
   for (const command of program.commands) command.exitOverride();
   try {

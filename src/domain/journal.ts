@@ -49,6 +49,8 @@ export const journalSchema = z.looseObject({
   prompt_digest: z.string().nullable(),
   config_digest: z.string().nullable(),
   market_digest: z.string().nullable(),
+  context_digest: z.string().nullish(),
+  llm_cached: z.boolean().nullish(),
   prompt_tokens: z.int().nullable(),
   completion_tokens: z.int().nullable(),
   cost_usd: z.number().nullable(),

@@ -44,3 +44,27 @@ export function listDecisions(
     [filter.modelId ?? null, filter.beforeSlotMs ?? null, filter.limit],
   );
 }
+
+/** Ids of the newest cycles of a model that ended with an answer to words, under exactly these settings. */
+export async function answeredCycles(
+  db: Queryable,
+  modelId: string,
+  configDigest: string,
+  limit: number,
+): Promise<number[]> {
+  const rows = await db.query<{ id: number }>(
+    `SELECT id FROM decision_cycles WHERE model_id = $1 AND config_digest = $2 AND step = 'done' AND answer IS NOT NULL AND prompt_digest IS NOT NULL
+     ORDER BY slot_ms DESC LIMIT $3`,
+    [modelId, configDigest, limit],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** The id of a model's finished cycle by its number, or of its newest one; null when there is none. */
+export async function cycleIdOf(db: Queryable, modelId: string, cycleNumber: number | null): Promise<number | null> {
+  const [row] = await db.query<{ id: number }>(
+    `SELECT id FROM decision_cycles WHERE model_id = $1 AND step = 'done' AND ($2::int IS NULL OR cycle_number = $2) ORDER BY slot_ms DESC LIMIT 1`,
+    [modelId, cycleNumber],
+  );
+  return row?.id ?? null;
+}

@@ -4,7 +4,7 @@ import { JOURNAL_VERSION, type JournalRecord, journalSchema } from '../domain/jo
 import type { Queryable } from './database.ts';
 
 const RECORD = `d.id, d.model_id AS trader_id, d.slot_ms AS cycle_ts_ms, d.cycle_number, (extract(epoch FROM d.executed_at) * 1000)::bigint AS executed_at_ms,
-  coalesce(d.success, false) AS success, d.error_code, d.error_message, d.prompt_version, d.prompt_digest, d.config_digest, f.digest AS market_digest,
+  coalesce(d.success, false) AS success, d.error_code, d.error_message, d.prompt_version, d.prompt_digest, d.config_digest, f.digest AS market_digest, d.context_digest, d.llm_cached,
   d.prompt_tokens, d.completion_tokens, d.cost_usd, d.latency_ms, d.context, f.payload AS market, d.answer, d.cot_trace, d.decisions, d.rejected, d.orders,
   coalesce((SELECT jsonb_agg(jsonb_build_object('role', m.role, 'content', m.content, 'tokens', m.tokens) ORDER BY m.id)
     FROM conversations c JOIN conversation_messages m ON m.conversation_id = c.id WHERE c.decision_cycle_id = d.id), '[]') AS messages`;

@@ -68,3 +68,21 @@ export async function countCall(tx: Queryable, lease: Lease, slotMs: number): Pr
   );
   return row ?? { calls: 1, promptTokens: 0, completionTokens: 0, costUsd: 0 };
 }
+
+/** What every model has used and reserved on a market day. */
+export type DayUsage = {
+  readonly modelId: string;
+  readonly requests: number;
+  readonly usedTokens: number;
+  readonly reservedTokens: number;
+  readonly costUsd: number;
+  readonly reservedUsd: number;
+};
+
+export function usageOfDay(db: Queryable, day: string): Promise<DayUsage[]> {
+  return db.query<DayUsage>(
+    `SELECT model_id AS "modelId", requests, used_tokens AS "usedTokens", reserved_tokens AS "reservedTokens", cost_usd AS "costUsd", reserved_usd AS "reservedUsd"
+     FROM llm_usage WHERE day = $1::date ORDER BY model_id`,
+    [day],
+  );
+}

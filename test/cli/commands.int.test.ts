@@ -24,6 +24,8 @@ const COMMANDS = [
   'resume',
   'runs',
   'audit',
+  'ask',
+  'llm',
 ];
 
 beforeAll(async () => {
