@@ -172,7 +172,7 @@ const ARENA_FIELDS: Readonly<Record<string, FieldDoc>> = {
   'schedules.decision': { meaning: 'How often a model decides; slots are aligned to the UTC clock.', min: '1s' },
   'schedules.snapshot': { meaning: 'How often the equity of a model is recorded.', min: '1s' },
   'schedules.analytics': {
-    meaning: 'How often analytics, views and the leaderboard are computed without a trade causing it.',
+    meaning: 'How often analytics are computed without a trade causing it.',
     min: '1s',
   },
   'schedules.spread': {
@@ -192,6 +192,9 @@ const ARENA_FIELDS: Readonly<Record<string, FieldDoc>> = {
   'maintenance.checkConsistency': { meaning: 'When published keys are compared with Postgres and repaired.' },
   'maintenance.warmCache': { meaning: 'When every key is written, so that no reader meets an empty cache.' },
   'maintenance.guardPositions': { meaning: 'When positions without a live stop are looked for, and given it back.' },
+  'maintenance.refreshViews': {
+    meaning: 'When the materialized views are refreshed. A replay refreshes them at its end.',
+  },
   'retention.jobRuns': { meaning: 'How long run history is kept, wall time.', min: '1m' },
   'paper.takerFeeBps': { meaning: 'Fee of what takes liquidity, basis points of the notional: the base tier.' },
   'paper.makerFeeBps': { meaning: 'Fee of what gives liquidity: the base tier.' },

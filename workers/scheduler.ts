@@ -6,6 +6,7 @@ import { registerArena } from '../src/engine/register-arena.ts';
 import { dueInReplay, dueNow, nextSlot } from '../src/engine/slots.ts';
 import { messageOf } from '../src/errors.ts';
 import type { Resources } from '../src/resources.ts';
+import { refreshViews } from '../src/store/analytics.ts';
 import { type EffectRow, hasUnfinishedJobs } from '../src/store/effects.ts';
 import { finishRun } from '../src/store/runs.ts';
 import { type DueSlot, fireSlots, listSchedules, type Schedule } from '../src/store/schedules.ts';
@@ -141,6 +142,8 @@ class ReplayLoop extends Loop {
     this.#schedules ??= await listSchedules(db);
     const next = dueInReplay(this.#schedules, run.endMs ?? 0);
     if (next === null) {
+      // Nothing looks after the platform in a replay; its end is when somebody will look at the views.
+      await refreshViews(db);
       await finishRun(db);
       return null;
     }

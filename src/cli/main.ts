@@ -15,6 +15,7 @@ import { parityCommand } from './parity.ts';
 import { pauseCommand, resumeCommand, shadowCommand } from './pause.ts';
 import type { ProcessRoles } from './processes.ts';
 import { queuesCommand } from './queues.ts';
+import { recomputeCommand } from './recompute.ts';
 import { apiCommand, migrateCommand, schedulerCommand, workerCommand } from './roles.ts';
 import { upCommand } from './up.ts';
 import { verifyCommand } from './verify.ts';
@@ -52,6 +53,7 @@ export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'q
   askCommand(program);
   llmCommand(program);
   verifyCommand(program);
+  recomputeCommand(program);
   for (const command of program.commands) command.exitOverride();
   try {
     await program.parseAsync([...argv]);

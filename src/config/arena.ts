@@ -36,7 +36,7 @@ const scheduleFields = {
   decision: duration(1000),
   /** How often the equity of a model is recorded. */
   snapshot: duration(1000),
-  /** How often analytics, views and the leaderboard are computed without a trade causing it. */
+  /** How often analytics are computed without a trade causing it. */
   analytics: duration(1000),
   /** Over how much of its interval the starts of decisions are spread; their slots are not. */
   spread: duration(0).optional(),
@@ -210,6 +210,8 @@ export const arenaSchema = z.strictObject({
       warmCache: cron.default('*/10 * * * *'),
       /** Finding positions without a live stop. */
       guardPositions: cron.default('* * * * *'),
+      /** Refreshing the materialized views. */
+      refreshViews: cron.default('*/5 * * * *'),
     })
     .prefault({}),
   retention: z

@@ -1,5 +1,8 @@
 /** What a model's analytics are computed from. */
 
+export const SIGNALS = ['long', 'short', 'hold', 'close'] as const;
+export type Signal = (typeof SIGNALS)[number];
+
 /** One closed trade. Money USD; net, gross and fee are stored figures of their own and need not add up. */
 export type AnalyticsTrade = {
   readonly id: string;
@@ -21,26 +24,31 @@ export type AnalyticsTrade = {
   readonly takeProfit: number | null;
 };
 
-/**
- * Decisions of one class. `count` may exceed the number of confidences: a symbol left out of an answer is a hold without one.
- * `leverages` are what was asked for (entries only).
- */
-export type AnalyticsSignals = {
-  readonly count: number;
-  readonly confidences: readonly number[];
-  readonly leverages: readonly number[];
+/** One decision cycle that is done. */
+export type AnalyticsCycle = {
+  readonly executedAtMs: number;
+  /** A symbol left out of an answer is a hold without confidence; leverage is what was asked for (entries only). */
+  readonly decisions: readonly {
+    readonly signal: Signal;
+    readonly confidence: number | null;
+    readonly leverage: number | null;
+  }[];
 };
 
-/** Everything the payload is computed from. Order does not matter anywhere. */
-export type AnalyticsInput = {
+/** What is no statistic of a sample. */
+export type AnalyticsFacts = {
   readonly modelId: string;
   readonly updatedAtMs: number;
-  readonly trades: readonly AnalyticsTrade[];
-  readonly signals: Readonly<Record<'long' | 'short' | 'hold' | 'close', AnalyticsSignals>>;
-  /** Times of the model's decision cycles. */
-  readonly invocationTsMs: readonly number[];
   readonly symbolsCount: number;
   /** Minutes in a position between the first and the last invocation, added up over all symbols. */
   readonly positionMins: { readonly long: number; readonly short: number };
+  /** The newest by exit time, of equal ones the greater id. */
+  readonly lastTrade: { readonly id: string; readonly exitTsMs: number } | null;
   readonly lastConversation: { readonly id: string; readonly tsMs: number } | null;
+};
+
+/** A model's whole history. Order does not matter anywhere. */
+export type AnalyticsHistory = {
+  readonly trades: readonly AnalyticsTrade[];
+  readonly cycles: readonly AnalyticsCycle[];
 };

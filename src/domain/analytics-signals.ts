@@ -1,75 +1,74 @@
 /** The analytics tables about what a model decided and when it was asked; trades come in only for leverage. */
 
-import type { AnalyticsInput, AnalyticsTrade } from './analytics-input.ts';
-import { maximum, mean, median, minimum, percentage, sampleStd } from './statistics.ts';
-
-const MS_PER_MINUTE = 60_000;
+import { type AnalyticsFacts, SIGNALS } from './analytics-input.ts';
+import { type Describe, MS_PER_MINUTE } from './analytics-measures.ts';
+import { percentage } from './statistics.ts';
 
 /**
  * Counts, shares and confidences are of the decisions; the leverage figures are what the trades ran with, as in the
  * original, whose figures for the leverage that was asked for (`*_convo_leverage`) differ.
  */
-export function signalsTable(input: AnalyticsInput) {
-  return {
-    ...signalCounts(input.signals),
-    ...confidences(input.signals),
-    ...leverages(input.trades),
-    ...exposure(input),
-  };
+export function signalsTable(of: Describe, facts: AnalyticsFacts) {
+  return { ...signalCounts(of), ...confidences(of), ...leverages(of), ...exposure(of, facts) };
 }
 
-function signalCounts({ long, short, hold, close }: AnalyticsInput['signals']) {
-  const total = long.count + short.count + hold.count + close.count;
+function signalCounts(of: Describe) {
+  const [long = 0, short = 0, hold = 0, close = 0] = SIGNALS.map((signal) => of(`signal.${signal}`).n);
+  const total = long + short + hold + close;
   return {
-    num_long_signals: long.count,
-    num_short_signals: short.count,
-    num_hold_signals: hold.count,
-    num_close_signals: close.count,
+    num_long_signals: long,
+    num_short_signals: short,
+    num_hold_signals: hold,
+    num_close_signals: close,
     total_signals: total,
-    long_signal_pct: percentage(long.count, total),
-    short_signal_pct: percentage(short.count, total),
-    hold_signal_pct: percentage(hold.count, total),
-    close_signal_pct: percentage(close.count, total),
-    long_short_ratio: short.count === 0 ? 0 : long.count / short.count,
+    long_signal_pct: percentage(long, total),
+    short_signal_pct: percentage(short, total),
+    hold_signal_pct: percentage(hold, total),
+    close_signal_pct: percentage(close, total),
+    long_short_ratio: short === 0 ? 0 : long / short,
   };
 }
 
-function confidences({ long, short, hold, close }: AnalyticsInput['signals']) {
-  const all = [long, short, hold, close].flatMap((signals) => signals.confidences);
+function confidences(of: Describe) {
+  const all = of('confidence');
+  const long = of('confidence.long');
+  const short = of('confidence.short');
+  const hold = of('confidence.hold');
+  const close = of('confidence.close');
   return {
-    avg_confidence: mean(all),
-    median_confidence: median(all),
-    std_confidence: sampleStd(all),
-    avg_confidence_long: mean(long.confidences),
-    std_confidence_long: sampleStd(long.confidences),
-    avg_confidence_short: mean(short.confidences),
-    std_confidence_short: sampleStd(short.confidences),
-    avg_confidence_hold: mean(hold.confidences),
-    std_confidence_hold: sampleStd(hold.confidences),
-    avg_confidence_close: mean(close.confidences),
-    std_confidence_close: sampleStd(close.confidences),
+    avg_confidence: all.mean,
+    median_confidence: all.median,
+    std_confidence: all.std,
+    avg_confidence_long: long.mean,
+    std_confidence_long: long.std,
+    avg_confidence_short: short.mean,
+    std_confidence_short: short.std,
+    avg_confidence_hold: hold.mean,
+    std_confidence_hold: hold.std,
+    avg_confidence_close: close.mean,
+    std_confidence_close: close.std,
   };
 }
 
-function leverages(trades: readonly AnalyticsTrade[]) {
-  const known = trades.flatMap(({ side, leverage }) => (leverage === null ? [] : [{ side, leverage }]));
-  const all = known.map((trade) => trade.leverage);
-  const longs = known.filter((trade) => trade.side === 'long').map((trade) => trade.leverage);
-  const shorts = known.filter((trade) => trade.side === 'short').map((trade) => trade.leverage);
+function leverages(of: Describe) {
+  const all = of('leverage');
+  const longs = of('leverage.long');
+  const shorts = of('leverage.short');
   return {
-    avg_leverage: mean(all),
-    median_leverage: median(all),
-    std_leverage: sampleStd(all),
-    avg_leverage_long: mean(longs),
-    std_leverage_long: sampleStd(longs),
-    avg_leverage_short: mean(shorts),
-    std_leverage_short: sampleStd(shorts),
+    avg_leverage: all.mean,
+    median_leverage: all.median,
+    std_leverage: all.std,
+    avg_leverage_long: longs.mean,
+    std_leverage_long: longs.std,
+    avg_leverage_short: shorts.mean,
+    std_leverage_short: shorts.std,
   };
 }
 
 /** Flat is the rest: the three add up to symbols · (invocations − 1) · average break. */
-function exposure({ invocationTsMs, symbolsCount, positionMins }: AnalyticsInput) {
-  const spanMins = (maximum(invocationTsMs) - minimum(invocationTsMs)) / MS_PER_MINUTE;
+function exposure(of: Describe, { symbolsCount, positionMins }: AnalyticsFacts) {
+  const times = of('invocation');
+  const spanMins = (times.maximum - times.minimum) / MS_PER_MINUTE;
   // A position minute beyond the last invocation must not turn into negative flat time.
   const flat = Math.max(0, symbolsCount * spanMins - positionMins.long - positionMins.short);
   const total = positionMins.long + positionMins.short + flat;
@@ -84,14 +83,13 @@ function exposure({ invocationTsMs, symbolsCount, positionMins }: AnalyticsInput
 }
 
 /** The invocation table: how often the model was asked, and the minutes between. */
-export function invocations(invocationTsMs: readonly number[]) {
-  const times = invocationTsMs.toSorted((a, b) => a - b);
-  const breaks = times.slice(1).map((tsMs, index) => (tsMs - (times[index] ?? tsMs)) / MS_PER_MINUTE);
+export function invocations(of: Describe) {
+  const breaks = of('break');
   return {
-    max_invocation_break_mins: maximum(breaks),
-    std_invocation_break_mins: sampleStd(breaks),
-    num_invocations: times.length,
-    min_invocation_break_mins: minimum(breaks),
-    avg_invocation_break_mins: mean(breaks),
+    max_invocation_break_mins: breaks.maximum,
+    std_invocation_break_mins: breaks.std,
+    num_invocations: of('invocation').n,
+    min_invocation_break_mins: breaks.minimum,
+    avg_invocation_break_mins: breaks.mean,
   };
 }

@@ -1,37 +1,84 @@
 /**
- * The analytics payload of one model, computed in full from its history. Names, units and definitions are those of the
- * arena's original API. Percentages are 0–100, confidence 0–1, holding periods and breaks minutes, times inside the payload
- * float unix seconds. `std_*` are sample standard deviations; everything of an empty group is 0.
+ * The analytics payload of one model. Names, units and definitions are those of the arena's original API. Percentages are 0–100,
+ * confidence 0–1, holding periods and breaks minutes, times inside the payload float unix seconds. `std_*` are sample standard
+ * deviations; everything of an empty group is 0.
  */
 
-import type { AnalyticsInput, AnalyticsTrade } from './analytics-input.ts';
+import type { AnalyticsFacts, AnalyticsHistory, AnalyticsTrade } from './analytics-input.ts';
+import {
+  breakMins,
+  cycleSamples,
+  type Describe,
+  type Description,
+  type Measure,
+  type Sample,
+  tradeSamples,
+} from './analytics-measures.ts';
 import { invocations, signalsTable } from './analytics-signals.ts';
 import { maximum, mean, median, minimum, percentage, sampleStd, sum } from './statistics.ts';
 
-export type { AnalyticsInput, AnalyticsSignals, AnalyticsTrade } from './analytics-input.ts';
-
-const MS_PER_MINUTE = 60_000;
+export type { AnalyticsFacts, AnalyticsHistory, AnalyticsTrade } from './analytics-input.ts';
 
 /** The payload of `/api/analytics/:modelId`. */
-export type AnalyticsPayload = ReturnType<typeof computeAnalytics>;
+export type AnalyticsPayload = ReturnType<typeof analyticsPayload>;
 
-/** Computes the whole payload. Pure; time grows with the history, so it is the reference for incremental upkeep. */
-export function computeAnalytics(input: AnalyticsInput) {
-  const lastTrade = newest(input.trades);
+/** The payload from the statistics of a model's samples, wherever they come from. */
+export function analyticsPayload(of: Describe, facts: AnalyticsFacts) {
+  const { modelId, lastTrade, lastConversation } = facts;
   return {
-    id: input.modelId,
-    model_id: input.modelId,
-    updated_at: input.updatedAtMs / 1000,
-    fee_pnl_moves_breakdown_table: feePnlMoves(input.trades),
-    winners_losers_breakdown_table: winnersLosers(input.trades),
-    signals_breakdown_table: signalsTable(input),
+    id: modelId,
+    model_id: modelId,
+    updated_at: facts.updatedAtMs / 1000,
+    fee_pnl_moves_breakdown_table: feePnlMoves(of),
+    winners_losers_breakdown_table: winnersLosers(of),
+    signals_breakdown_table: signalsTable(of, facts),
     last_trade_exit_time: lastTrade === null ? null : lastTrade.exitTsMs / 1000,
-    invocation_breakdown_table: invocations(input.invocationTsMs),
-    longs_shorts_breakdown_table: longsShorts(input.trades),
-    last_convo_doc_id: input.lastConversation?.id ?? null,
-    last_convo_timestamp: input.lastConversation === null ? null : input.lastConversation.tsMs / 1000,
-    overall_trades_overview_table: overview(input),
+    invocation_breakdown_table: invocations(of),
+    longs_shorts_breakdown_table: longsShorts(of),
+    last_convo_doc_id: lastConversation?.id ?? null,
+    last_convo_timestamp: lastConversation === null ? null : lastConversation.tsMs / 1000,
+    overall_trades_overview_table: overview(of),
     last_trade_doc_id: lastTrade?.id ?? null,
+  };
+}
+
+/** Computes the whole payload from the whole history. Time grows with it: this is the reference that upkeep is held to. */
+export function computeAnalytics(
+  history: AnalyticsHistory,
+  facts: Omit<AnalyticsFacts, 'lastTrade'>,
+): AnalyticsPayload {
+  return analyticsPayload(describeSamples(historySamples(history)), { ...facts, lastTrade: newest(history.trades) });
+}
+
+/** Every value of a history. */
+function historySamples({ trades, cycles }: AnalyticsHistory): Sample[] {
+  const times = cycles.map((cycle) => cycle.executedAtMs).sort((a, b) => a - b);
+  return [
+    ...trades.flatMap(tradeSamples),
+    ...cycles.flatMap(cycleSamples),
+    ...times.map((tsMs): Sample => ['invocation', tsMs]),
+    ...times.slice(1).map((tsMs, index): Sample => ['break', breakMins(times[index] ?? tsMs, tsMs)]),
+  ];
+}
+
+function describeSamples(samples: readonly Sample[]): Describe {
+  const values = new Map<Measure, number[]>();
+  for (const [measure, value] of samples) {
+    const own = values.get(measure);
+    if (own) own.push(value);
+    else values.set(measure, [value]);
+  }
+  return (measure): Description => {
+    const own = values.get(measure) ?? [];
+    return {
+      n: own.length,
+      sum: sum(own),
+      mean: mean(own),
+      std: sampleStd(own),
+      median: median(own),
+      minimum: minimum(own),
+      maximum: maximum(own),
+    };
   };
 }
 
@@ -45,123 +92,92 @@ function newest(trades: readonly AnalyticsTrade[]): AnalyticsTrade | null {
   return last;
 }
 
-function feePnlMoves(trades: readonly AnalyticsTrade[]) {
-  const net = trades.map((trade) => trade.netPnl);
-  const gross = trades.map((trade) => trade.grossPnl);
-  const fees = trades.map((trade) => trade.feeUsd);
-  const netTotal = sum(net);
+function feePnlMoves(of: Describe) {
+  const net = of('net');
+  const gross = of('gross');
+  const fees = of('fee');
   return {
-    std_net_pnl: sampleStd(net),
-    total_fees_paid: sum(fees),
-    overall_pnl_without_fees: sum(gross),
-    total_fees_as_pct_of_pnl: netTotal > 0 ? percentage(sum(fees), netTotal) : 0,
-    overall_pnl_with_fees: netTotal,
-    avg_taker_fee: mean(fees),
-    std_gross_pnl: sampleStd(gross),
-    avg_net_pnl: mean(net),
-    biggest_net_loss: minimum(net),
-    biggest_net_gain: maximum(net),
-    avg_gross_pnl: mean(gross),
-    std_taker_fee: sampleStd(fees),
+    std_net_pnl: net.std,
+    total_fees_paid: fees.sum,
+    overall_pnl_without_fees: gross.sum,
+    total_fees_as_pct_of_pnl: net.sum > 0 ? percentage(fees.sum, net.sum) : 0,
+    overall_pnl_with_fees: net.sum,
+    avg_taker_fee: fees.mean,
+    std_gross_pnl: gross.std,
+    avg_net_pnl: net.mean,
+    biggest_net_loss: net.minimum,
+    biggest_net_gain: net.maximum,
+    avg_gross_pnl: gross.mean,
+    std_taker_fee: fees.std,
   };
 }
 
-/** What every group of trades is described by. */
-function describe(trades: readonly AnalyticsTrade[]) {
-  const net = trades.map((trade) => trade.netPnl);
-  const notional = trades.map(notionalUsd);
-  const hold = trades.map(holdMins);
+/** What a group of trades is described by. */
+function group(of: Describe, name: 'win' | 'loss' | 'long' | 'short') {
+  return { net: of(`net.${name}`), notional: of(`notional.${name}`), hold: of(`hold.${name}`) };
+}
+
+function winnersLosers(of: Describe) {
+  const winners = group(of, 'win');
+  const losers = group(of, 'loss');
   return {
-    avgNet: mean(net),
-    stdNet: sampleStd(net),
-    avgNotional: mean(notional),
-    stdNotional: sampleStd(notional),
-    medianNotional: median(notional),
-    avgHold: mean(hold),
-    stdHold: sampleStd(hold),
-    medianHold: median(hold),
+    std_losers_notional: losers.notional.std,
+    std_winners_notional: winners.notional.std,
+    avg_winners_net_pnl: winners.net.mean,
+    win_rate: percentage(winners.net.n, of('net').n),
+    std_losers_net_pnl: losers.net.std,
+    avg_losers_net_pnl: losers.net.mean,
+    std_losers_holding_period: losers.hold.std,
+    avg_losers_notional: losers.notional.mean,
+    avg_losers_holding_period: losers.hold.mean,
+    avg_winners_holding_period: winners.hold.mean,
+    std_winners_net_pnl: winners.net.std,
+    avg_winners_notional: winners.notional.mean,
+    std_winners_holding_period: winners.hold.std,
   };
 }
 
-function winnersLosers(trades: readonly AnalyticsTrade[]) {
-  const won = trades.filter((trade) => trade.netPnl > 0);
-  const winners = describe(won);
-  const losers = describe(trades.filter((trade) => trade.netPnl <= 0));
+function longsShorts(of: Describe) {
+  const longs = group(of, 'long');
+  const shorts = group(of, 'short');
+  const { n } = of('net');
   return {
-    std_losers_notional: losers.stdNotional,
-    std_winners_notional: winners.stdNotional,
-    avg_winners_net_pnl: winners.avgNet,
-    win_rate: percentage(won.length, trades.length),
-    std_losers_net_pnl: losers.stdNet,
-    avg_losers_net_pnl: losers.avgNet,
-    std_losers_holding_period: losers.stdHold,
-    avg_losers_notional: losers.avgNotional,
-    avg_losers_holding_period: losers.avgHold,
-    avg_winners_holding_period: winners.avgHold,
-    std_winners_net_pnl: winners.stdNet,
-    avg_winners_notional: winners.avgNotional,
-    std_winners_holding_period: winners.stdHold,
+    std_longs_holding_period: longs.hold.std,
+    std_longs_notional: longs.notional.std,
+    std_shorts_notional: shorts.notional.std,
+    num_long_trades: longs.net.n,
+    avg_longs_notional: longs.notional.mean,
+    avg_shorts_holding_period: shorts.hold.mean,
+    avg_shorts_net_pnl: shorts.net.mean,
+    avg_longs_net_pnl: longs.net.mean,
+    std_shorts_holding_period: shorts.hold.std,
+    num_short_trades: shorts.net.n,
+    long_short_trades_ratio: n === 0 ? 0 : longs.net.n / n,
+    std_shorts_net_pnl: shorts.net.std,
+    avg_longs_holding_period: longs.hold.mean,
+    std_longs_net_pnl: longs.net.std,
+    avg_shorts_notional: shorts.notional.mean,
   };
 }
 
-function longsShorts(trades: readonly AnalyticsTrade[]) {
-  const longTrades = trades.filter((trade) => trade.side === 'long');
-  const longs = describe(longTrades);
-  const shorts = describe(trades.filter((trade) => trade.side === 'short'));
+function overview(of: Describe) {
+  const hold = of('hold');
+  const notional = of('notional');
+  const share = of('share');
+  const asked = of('asked');
   return {
-    std_longs_holding_period: longs.stdHold,
-    std_longs_notional: longs.stdNotional,
-    std_shorts_notional: shorts.stdNotional,
-    num_long_trades: longTrades.length,
-    avg_longs_notional: longs.avgNotional,
-    avg_shorts_holding_period: shorts.avgHold,
-    avg_shorts_net_pnl: shorts.avgNet,
-    avg_longs_net_pnl: longs.avgNet,
-    std_shorts_holding_period: shorts.stdHold,
-    num_short_trades: trades.length - longTrades.length,
-    long_short_trades_ratio: trades.length === 0 ? 0 : longTrades.length / trades.length,
-    std_shorts_net_pnl: shorts.stdNet,
-    avg_longs_holding_period: longs.avgHold,
-    std_longs_net_pnl: longs.stdNet,
-    avg_shorts_notional: shorts.avgNotional,
+    avg_convo_leverage: asked.mean,
+    avg_holding_period_mins: hold.mean,
+    avg_take_profit_distance_pct: of('takeProfit').mean,
+    median_holding_period_mins: hold.median,
+    std_size_of_trade_notional: notional.std,
+    avg_size_of_trade_notional: notional.mean,
+    total_trades: hold.n,
+    median_size_of_trade_notional: notional.median,
+    avg_size_of_trade_portfolio_pct: share.mean,
+    std_holding_period_mins: hold.std,
+    avg_stop_loss_distance_pct: of('stopLoss').mean,
+    std_size_of_trade_portfolio_pct: share.std,
+    median_convo_leverage: asked.median,
   };
-}
-
-function overview({ trades, signals }: AnalyticsInput) {
-  const all = describe(trades);
-  const asked = [...signals.long.leverages, ...signals.short.leverages];
-  const equityShares = trades.flatMap((trade) =>
-    trade.entryEquityUsd === null ? [] : [percentage(notionalUsd(trade), trade.entryEquityUsd)],
-  );
-  return {
-    avg_convo_leverage: mean(asked),
-    avg_holding_period_mins: all.avgHold,
-    avg_take_profit_distance_pct: mean(distances(trades, 'takeProfit')),
-    median_holding_period_mins: all.medianHold,
-    std_size_of_trade_notional: all.stdNotional,
-    avg_size_of_trade_notional: all.avgNotional,
-    total_trades: trades.length,
-    median_size_of_trade_notional: all.medianNotional,
-    avg_size_of_trade_portfolio_pct: mean(equityShares),
-    std_holding_period_mins: all.stdHold,
-    avg_stop_loss_distance_pct: mean(distances(trades, 'stopLoss')),
-    std_size_of_trade_portfolio_pct: sampleStd(equityShares),
-    median_convo_leverage: median(asked),
-  };
-}
-
-/** Distances from the entry price in percent of it, of the trades that had such a price. */
-function distances(trades: readonly AnalyticsTrade[], level: 'stopLoss' | 'takeProfit'): number[] {
-  return trades.flatMap((trade) => {
-    const price = trade[level];
-    return price === null ? [] : [percentage(Math.abs(price - trade.entryPrice), trade.entryPrice)];
-  });
-}
-
-function notionalUsd(trade: AnalyticsTrade): number {
-  return Math.abs(trade.quantity) * trade.entryPrice;
-}
-
-function holdMins(trade: AnalyticsTrade): number {
-  return (trade.exitTsMs - trade.entryTsMs) / MS_PER_MINUTE;
 }

@@ -5,11 +5,16 @@ export function mean(values: readonly number[]): number {
   return values.length === 0 ? 0 : sum(values) / values.length;
 }
 
-/** Sum; 0 of nothing. */
+/** Sum; 0 of nothing. What each addition rounds off is added up beside it (Neumaier 1974): large amounts that cancel out cost no digits. */
 export function sum(values: readonly number[]): number {
   let total = 0;
-  for (const value of values) total += value;
-  return total;
+  let lost = 0;
+  for (const value of values) {
+    const next = total + value;
+    lost += Math.abs(total) >= Math.abs(value) ? total - next + value : value - next + total;
+    total = next;
+  }
+  return total + lost;
 }
 
 /** Sample standard deviation (n − 1); 0 for fewer than two values. Two passes, so large means cost no digits. */

@@ -47,6 +47,7 @@ export function schedulesOf(config: Config, pace: Schedules, provider: string, r
     'check-consistency': maintenance.checkConsistency,
     'warm-cache': maintenance.warmCache,
     'guard-positions': maintenance.guardPositions,
+    'refresh-views': maintenance.refreshViews,
   };
   const own = MAINTENANCE_TASKS.map(
     (task): Wanted => ({

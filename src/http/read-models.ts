@@ -51,17 +51,16 @@ export async function readAnalytics({ db, publisher }: Resources, modelId: strin
 }
 
 function noAnalytics(modelId: string): AnalyticsPayload {
-  const none = { count: 0, confidences: [], leverages: [] };
-  return computeAnalytics({
-    modelId,
-    updatedAtMs: 0,
-    trades: [],
-    signals: { long: none, short: none, hold: none, close: none },
-    invocationTsMs: [],
-    symbolsCount: 0,
-    positionMins: { long: 0, short: 0 },
-    lastConversation: null,
-  });
+  return computeAnalytics(
+    { trades: [], cycles: [] },
+    {
+      modelId,
+      updatedAtMs: 0,
+      symbolsCount: 0,
+      positionMins: { long: 0, short: 0 },
+      lastConversation: null,
+    },
+  );
 }
 
 /** The newest messages of each model, oldest first; times are float unix seconds. */

@@ -4,11 +4,11 @@ import { defineJob, marketMs, modelId } from './contract.ts';
 
 export const analytics = defineJob({
   name: 'analytics',
-  summary: 'compute the analytics of one model, or of all with the views and the leaderboard',
+  summary: 'count what changed into the analytics of one model, or of all',
   version: 1,
   payload: z.strictObject({
     v: z.literal(1).default(1),
-    /** Null: every model, and the views. */
+    /** Null: every model. */
     modelId: modelId.nullable().default(null),
     slotMs: marketMs.nullable().default(null),
     asOfMs: marketMs,

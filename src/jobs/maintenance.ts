@@ -8,13 +8,14 @@ export const MAINTENANCE_TASKS = [
   'check-consistency',
   'warm-cache',
   'guard-positions',
+  'refresh-views',
 ] as const;
 export type MaintenanceTask = (typeof MAINTENANCE_TASKS)[number];
 
 export const maintenance = defineJob({
   name: 'maintenance',
   summary:
-    'look after the platform itself: take over effects, prune run history, check and repair keys, warm the cache, give positions their stop back',
+    'look after the platform itself: take over effects, prune run history, check and repair keys, warm the cache, give positions their stop back, refresh the views',
   version: 1,
   payload: z.strictObject({
     v: z.literal(1).default(1),

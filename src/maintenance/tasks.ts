@@ -5,6 +5,7 @@ import { guardPositions } from '../engine/guard-positions.ts';
 import type { MaintenanceTask } from '../jobs/maintenance.ts';
 import { repairKeys } from '../projections/check.ts';
 import type { Resources } from '../resources.ts';
+import { refreshViews } from '../store/analytics.ts';
 import { pruneRuns } from '../store/job-runs.ts';
 
 /** Keys refreshed at a time when all of them are. */
@@ -55,4 +56,11 @@ export const TASKS: Readonly<Record<MaintenanceTask, Task>> = {
   },
 
   'guard-positions': (_, signal, stories, asOfMs) => guardPositions(stories, asOfMs, signal),
+  /** The views are for people and their tools; nothing of ours reads them, so no trade waits for a refresh. */
+  async 'refresh-views'({ db, metrics }) {
+    const end = metrics.viewRefresh.startTimer();
+    await refreshViews(db);
+    end();
+    return done();
+  },
 };

@@ -1,82 +1,166 @@
-/** Analytics of the models: what they are computed from beside trades, and where they are kept. */
+/** Where the analytics of the models are kept: the running state, its ordered values, the payloads. */
 
-import type { Database, Queryable } from './database.ts';
-import { addEffects, type EffectRow, type NewEffect } from './effects.ts';
+import type { Ladder, StoredAnalytics, Stretch, ValueChange } from '../domain/analytics-running.ts';
+import { CodedError } from '../errors.ts';
+import type { Queryable } from './database.ts';
+import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
+import { toJsonb } from './jsonb.ts';
 
-export type SignalRow = {
-  readonly signal: 'long' | 'short' | 'hold' | 'close';
-  readonly count: number;
-  readonly confidences: number[];
-  readonly leverages: number[];
+export type AnalyticsState = {
+  readonly definition: number;
+  readonly state: StoredAnalytics;
+  /** Version of the account that is counted at least. */
+  readonly version: number;
+  /** Market time of the payload that stands, ms; 0 without one. */
+  readonly serverTimeMs: number;
 };
 
-/** What a model decided in all finished cycles, by class of signal. */
-export function signals(db: Queryable, modelId: string): Promise<SignalRow[]> {
-  return db.query<SignalRow>(
-    `SELECT signal, count(*) AS count, array_agg(confidence) AS confidences, coalesce(array_agg(leverage) FILTER (WHERE leverage IS NOT NULL), '{}') AS leverages
-     FROM (
-       SELECT CASE d->>'action' WHEN 'open_long' THEN 'long' WHEN 'open_short' THEN 'short' WHEN 'hold' THEN 'hold' ELSE 'close' END AS signal,
-              (d->>'confidence')::float8 AS confidence, (d->>'leverage')::float8 AS leverage
-       FROM decision_cycles c CROSS JOIN LATERAL jsonb_array_elements(coalesce(c.decisions, '[]'::jsonb)) AS d
-       WHERE c.model_id = $1 AND c.step = 'done'
-     ) s GROUP BY signal`,
-    [modelId],
-  );
-}
-
-/** Times of a model's finished cycles, oldest first. */
-export async function invocationTimes(db: Queryable, modelId: string): Promise<number[]> {
-  const rows = await db.query<{ times: string[] | null }>(
-    `SELECT array_agg((extract(epoch FROM executed_at) * 1000)::float8 ORDER BY slot_ms) AS times FROM decision_cycles WHERE model_id = $1 AND step = 'done'`,
-    [modelId],
-  );
-  return (rows[0]?.times ?? []).map(Number);
-}
-
-/** Minutes a model held longs and shorts between two moments, over all symbols. */
-export async function positionMinutes(
-  db: Queryable,
-  modelId: string,
-  fromMs: number,
-  toMs: number,
-): Promise<{ long: number; short: number }> {
-  const rows = await db.query<{ side: string; minutes: number }>(
-    `SELECT side, sum(least(coalesce(exit_ts_ms, $3::bigint), $3::bigint) - greatest(entry_ts_ms, $2::bigint))::float8 / 60000 AS minutes
-     FROM positions WHERE model_id = $1 AND entry_ts_ms < $3::bigint AND coalesce(exit_ts_ms, $3::bigint) > $2::bigint GROUP BY side`,
-    [modelId, fromMs, toMs],
-  );
-  return {
-    long: rows.find((row) => row.side === 'long')?.minutes ?? 0,
-    short: rows.find((row) => row.side === 'short')?.minutes ?? 0,
-  };
-}
-
-export async function lastConversation(db: Queryable, modelId: string): Promise<{ id: string; tsMs: number } | null> {
-  const rows = await db.query<{ id: number; tsMs: number }>(
-    `SELECT id, (extract(epoch FROM started_at) * 1000)::bigint AS "tsMs" FROM conversations WHERE model_id = $1 ORDER BY id DESC LIMIT 1`,
-    [modelId],
-  );
-  return rows[0] ? { id: String(rows[0].id), tsMs: rows[0].tsMs } : null;
-}
-
-/** Keeps the payload of a model unless a newer version, or the same one computed for a later moment, stands there, together with its effects. */
-export async function saveAnalytics(
-  db: Database,
-  modelId: string,
-  payload: object,
-  version: number,
-  marketMs: number,
-  effects: readonly NewEffect[],
-): Promise<EffectRow[]> {
-  return db.transaction(async (tx) => {
-    await tx.query(
-      `INSERT INTO model_analytics (model_id, payload, server_time_ms, version, updated_at) VALUES ($1, $2, $3, $4, now())
-       ON CONFLICT (model_id) DO UPDATE SET payload = excluded.payload, server_time_ms = excluded.server_time_ms, version = excluded.version, updated_at = now()
-       WHERE (model_analytics.version, model_analytics.server_time_ms) <= (excluded.version, excluded.server_time_ms)`,
-      [modelId, JSON.stringify(payload), marketMs, version],
+/** Locks a model's state until the commit, and makes it if there is none. Null when the model has no account. */
+export async function lockState(tx: Queryable, modelId: string): Promise<AnalyticsState | null> {
+  const lock = () =>
+    tx.query<AnalyticsState>(
+      `SELECT definition, state, (SELECT version FROM accounts WHERE model_id = $1) AS version,
+         coalesce((SELECT server_time_ms FROM model_analytics WHERE model_id = $1), 0) AS "serverTimeMs"
+       FROM analytics_state WHERE model_id = $1 FOR UPDATE`,
+      [modelId],
     );
-    return addEffects(tx, effects);
+  const [state] = await lock();
+  if (state !== undefined) return state;
+  await tx.query(
+    'INSERT INTO analytics_state (model_id) SELECT model_id FROM accounts WHERE model_id = $1 ON CONFLICT DO NOTHING',
+    [modelId],
+  );
+  return (await lock())[0] ?? null;
+}
+
+/** Forgets what is counted of a model and notes its whole history as changed: counted once more, it is counted from the start. */
+export async function startOver(tx: Queryable, modelId: string): Promise<void> {
+  await tx.query('DELETE FROM analytics_pending WHERE model_id = $1', [modelId]);
+  await tx.query('DELETE FROM analytics_trades WHERE model_id = $1', [modelId]);
+  await tx.query('DELETE FROM analytics_values WHERE model_id = $1', [modelId]);
+  await tx.query(
+    `INSERT INTO analytics_pending (model_id, kind, item)
+     SELECT $1, 'trade', id FROM trades WHERE model_id = $1
+     UNION ALL SELECT $1, 'cycle', id::text FROM decision_cycles WHERE model_id = $1 AND step = 'done'`,
+    [modelId],
+  );
+}
+
+/** Whether anything of a model waits to be counted. */
+export async function hasPending(tx: Queryable, modelId: string): Promise<boolean> {
+  const rows = await tx.query('SELECT 1 FROM analytics_pending WHERE model_id = $1 LIMIT 1', [modelId]);
+  return rows.length > 0;
+}
+
+/** Adds and takes away ordered values. One that is not there cannot be taken away: NOF0_INTERNAL. */
+export async function changeValues(tx: Queryable, modelId: string, changes: readonly ValueChange[]): Promise<void> {
+  const columns = (of: readonly ValueChange[]) => [
+    modelId,
+    of.map((change) => change.measure),
+    of.map((change) => change.value),
+    of.map((change) => change.count),
+  ];
+  const come = changes.filter((change) => change.count > 0);
+  const gone = changes.filter((change) => change.count < 0);
+  if (come.length > 0)
+    await tx.query(
+      `INSERT INTO analytics_values AS v (model_id, measure, value, count)
+       SELECT $1, measure, value, count FROM unnest($2::text[], $3::float8[], $4::int[]) AS c(measure, value, count)
+       ON CONFLICT (model_id, measure, value) DO UPDATE SET count = v.count + excluded.count`,
+      columns(come),
+    );
+  if (gone.length === 0) return;
+  const left = await tx.query(
+    `UPDATE analytics_values v SET count = v.count + c.count FROM unnest($2::text[], $3::float8[], $4::int[]) AS c(measure, value, count)
+     WHERE v.model_id = $1 AND v.measure = c.measure AND v.value = c.value RETURNING 1`,
+    columns(gone),
+  );
+  if (left.length < gone.length)
+    throw new CodedError(
+      'NOF0_INTERNAL',
+      `values that were never counted leave the analytics of "${modelId}": run "nof0 recompute"`,
+    );
+  await tx.query(
+    `DELETE FROM analytics_values v USING unnest($2::text[], $3::float8[]) AS c(measure, value)
+     WHERE v.model_id = $1 AND v.measure = c.measure AND v.value = c.value AND v.count = 0`,
+    columns(gone).slice(0, 3),
+  );
+}
+
+/** The values around each place, and the extremes of the sample. */
+export async function ladders(tx: Queryable, modelId: string, stretches: readonly Stretch[]): Promise<Ladder[]> {
+  if (stretches.length === 0) return [];
+  const at = (side: string, order: string, limit: string) =>
+    `ARRAY(SELECT value FROM analytics_values WHERE model_id = $1 AND measure = w.measure AND value ${side} w.at ORDER BY value ${order} LIMIT ${limit})`;
+  const counts = (side: string, order: string, limit: string) =>
+    at(side, order, limit).replace('SELECT value', 'SELECT count');
+  const end = (order: string) =>
+    `(SELECT value FROM analytics_values WHERE model_id = $1 AND measure = w.measure ORDER BY value ${order} LIMIT 1)`;
+  const rows = await tx.query<{
+    measure: string;
+    below: number[];
+    belowCounts: number[];
+    above: number[];
+    aboveCounts: number[];
+    minimum: number | null;
+    maximum: number | null;
+  }>(
+    `SELECT w.measure, ${at('<', 'DESC', 'w.reach')} AS below, ${counts('<', 'DESC', 'w.reach')} AS "belowCounts",
+       ${at('>=', 'ASC', 'w.reach + 1')} AS above, ${counts('>=', 'ASC', 'w.reach + 1')} AS "aboveCounts", ${end('ASC')} AS minimum, ${end('DESC')} AS maximum
+     FROM unnest($2::text[], $3::float8[], $4::int[]) AS w(measure, at, reach)`,
+    [
+      modelId,
+      stretches.map(({ measure }) => measure),
+      stretches.map(({ at: from }) => from),
+      stretches.map(({ reach }) => reach),
+    ],
+  );
+  return rows.flatMap(({ measure, minimum, maximum, ...row }) => {
+    if (minimum === null || maximum === null) return [];
+    const rungs = [
+      ...row.below.map((value, index) => ({ value, count: row.belowCounts[index] ?? 0 })).reverse(),
+      ...row.above.map((value, index) => ({ value, count: row.aboveCounts[index] ?? 0 })),
+    ];
+    return [{ measure, rungs, minimum, maximum }];
   });
+}
+
+export type AnalyticsSave = {
+  readonly modelId: string;
+  readonly definition: number;
+  readonly state: StoredAnalytics;
+  readonly wins: { readonly n: number; readonly sum: number };
+  readonly losses: { readonly n: number; readonly sum: number };
+  readonly payload: object;
+  readonly version: number;
+  readonly marketMs: number;
+};
+
+/** Keeps the state and the payload, with the effects. The caller holds the state's lock, so what it writes is the newest. */
+export function saveAnalytics(tx: Queryable, save: AnalyticsSave, effects: readonly NewEffect[]): Promise<EffectRow[]> {
+  return tx.query<EffectRow>(
+    `WITH state AS (
+       UPDATE analytics_state SET definition = $2, state = $3, num_wins = $4, win_dollars = $5, num_losses = $6, lose_dollars = $7, updated_at = now() WHERE model_id = $1
+     ), payload AS (
+       INSERT INTO model_analytics (model_id, payload, server_time_ms, version, updated_at) VALUES ($1, $8, $9, $10, now())
+       ON CONFLICT (model_id) DO UPDATE SET payload = excluded.payload, server_time_ms = excluded.server_time_ms, version = excluded.version, updated_at = now()
+     )
+     SELECT ${EFFECT_COLUMNS} FROM add_effects($11::jsonb, $12)`,
+    [
+      save.modelId,
+      save.definition,
+      JSON.stringify(save.state),
+      save.wins.n,
+      save.wins.sum,
+      save.losses.n,
+      save.losses.sum,
+      toJsonb(save.payload),
+      save.marketMs,
+      save.version,
+      JSON.stringify(effects),
+      EFFECT_LEASE_MS,
+    ],
+  );
 }
 
 export function analyticsPayloads(

@@ -184,21 +184,15 @@ export function equityCurves(db: Queryable, modelIds: readonly string[]): Promis
   );
 }
 
-/** Figures of the leaderboard from the base tables (the view is refreshed on a schedule, never on a trade's path). */
+/** Figures of the leaderboard at this moment, also of trades that the analytics have not counted yet. */
 export function standings(db: Queryable): Promise<Standing[]> {
   return db.query<Standing>(
     `SELECT a.model_id AS "modelId", a.initial_equity_usd AS "initialEquityUsd", coalesce(s.equity_usd, a.initial_equity_usd) AS "equityUsd",
-            coalesce(s.sharpe_ratio, 0) AS sharpe, t.num_trades AS "numTrades", t.num_wins AS "numWins", t.num_losses AS "numLosses",
+            coalesce(s.sharpe_ratio, 0) AS sharpe, t.num_wins + t.num_losses AS "numTrades", t.num_wins AS "numWins", t.num_losses AS "numLosses",
             t.win_dollars AS "winDollars", t.lose_dollars AS "loseDollars"
      FROM accounts a
+     JOIN v_trade_totals t ON t.model_id = a.model_id
      LEFT JOIN LATERAL (SELECT equity_usd, sharpe_ratio FROM account_equity_snapshots WHERE model_id = a.model_id ORDER BY ts_ms DESC LIMIT 1) s ON TRUE
-     CROSS JOIN LATERAL (
-       SELECT count(*) AS num_trades, count(*) FILTER (WHERE realized_net_pnl > 0) AS num_wins,
-              count(*) FILTER (WHERE realized_net_pnl <= 0) AS num_losses,
-              coalesce(sum(realized_net_pnl) FILTER (WHERE realized_net_pnl > 0), 0) AS win_dollars,
-              coalesce(sum(realized_net_pnl) FILTER (WHERE realized_net_pnl <= 0), 0) AS lose_dollars
-       FROM trades WHERE model_id = a.model_id AND voided_at IS NULL
-     ) t
      ORDER BY a.model_id`,
   );
 }

@@ -1,6 +1,5 @@
 /** Trades: reads. They are written by the ledger alone. */
 
-import type { AnalyticsTrade } from '../domain/analytics-input.ts';
 import type { StoredTrade } from '../domain/published.ts';
 import type { Queryable } from './database.ts';
 
@@ -58,24 +57,5 @@ export function listTrades(db: Queryable, filter: TradeFilter): Promise<StoredTr
       filter.after?.id ?? null,
       filter.limit,
     ],
-  );
-}
-
-/**
- * What the analytics of a model are computed from: every trade that stands, with the equity it was entered at, oldest first. Before its
- * first snapshot a model has what it began with, but nobody knows what an imported one had made of it by then.
- */
-export function analyticsTrades(db: Queryable, modelId: string): Promise<AnalyticsTrade[]> {
-  return db.query<AnalyticsTrade>(
-    `SELECT t.id, t.side, t.quantity, t.entry_price AS "entryPrice", t.entry_ts_ms AS "entryTsMs", t.exit_ts_ms AS "exitTsMs", t.realized_net_pnl AS "netPnl",
-            t.realized_gross_pnl AS "grossPnl", t.total_commission_dollars AS "feeUsd", t.leverage, (t.exit_plan->>'stop_loss')::float8 AS "stopLoss",
-            (t.exit_plan->>'profit_target')::float8 AS "takeProfit", coalesce(e.equity_usd, CASE WHEN t.exit_reason <> 'import' THEN a.initial_equity_usd END) AS "entryEquityUsd"
-     FROM trades t
-     LEFT JOIN accounts a ON a.model_id = t.model_id
-     LEFT JOIN LATERAL (
-       SELECT equity_usd FROM account_equity_snapshots WHERE model_id = t.model_id AND ts_ms <= t.entry_ts_ms ORDER BY ts_ms DESC LIMIT 1
-     ) e ON TRUE
-     WHERE t.model_id = $1 AND t.voided_at IS NULL ORDER BY t.exit_ts_ms, t.id`,
-    [modelId],
   );
 }

@@ -176,4 +176,4 @@ class Game {
 const HOUSEKEEPING = `INSERT INTO effects (kind, target, payload, created_at)
   SELECT 'enqueue', 'maintenance_' || task,
     jsonb_build_object('job', 'maintenance', 'data', jsonb_build_object('v', 1, 'task', task, 'asOfMs', (SELECT end_ms FROM runs))), now() - interval '1 minute'
-  FROM unnest(ARRAY['relay-effects', 'prune-runs', 'check-consistency', 'warm-cache', 'guard-positions', 'no-such-task']) AS task`;
+  FROM unnest(ARRAY['relay-effects', 'prune-runs', 'check-consistency', 'warm-cache', 'guard-positions', 'refresh-views', 'no-such-task']) AS task`;

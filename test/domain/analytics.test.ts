@@ -1,19 +1,36 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { type AnalyticsInput, type AnalyticsTrade, computeAnalytics } from '../../src/domain/analytics.ts';
+import {
+  type AnalyticsFacts,
+  type AnalyticsHistory,
+  type AnalyticsTrade,
+  computeAnalytics as compute,
+} from '../../src/domain/analytics.ts';
+import type { AnalyticsCycle, Signal } from '../../src/domain/analytics-input.ts';
 import { hasShared, readShared } from './fills.ts';
 
-const none = { count: 0, confidences: [], leverages: [] };
-const empty: AnalyticsInput = {
+type Input = AnalyticsHistory & Omit<AnalyticsFacts, 'lastTrade'>;
+const empty: Input = {
   modelId: 'm',
   updatedAtMs: 1_500,
   trades: [],
-  signals: { long: none, short: none, hold: none, close: none },
-  invocationTsMs: [],
+  cycles: [],
   symbolsCount: 6,
   positionMins: { long: 0, short: 0 },
   lastConversation: null,
 };
+
+const computeAnalytics = ({ trades, cycles, ...facts }: Input) => compute({ trades, cycles }, facts);
+
+const cycle = (executedAtMs: number, decisions: AnalyticsCycle['decisions'] = []): AnalyticsCycle => ({
+  executedAtMs,
+  decisions,
+});
+const decision = (signal: Signal, confidence: number | null = null, leverage: number | null = null) => ({
+  signal,
+  confidence,
+  leverage,
+});
 
 const trade = (fields: Partial<AnalyticsTrade>): AnalyticsTrade => ({
   id: 't',
@@ -105,12 +122,10 @@ describe('computeAnalytics', () => {
     const table = computeAnalytics({
       ...empty,
       trades,
-      signals: {
-        long: { count: 2, confidences: [0.6, 0.8], leverages: [10, 20] },
-        short: { count: 1, confidences: [0.5], leverages: [5] },
-        hold: { count: 6, confidences: [0.7], leverages: [] },
-        close: { count: 1, confidences: [0.9], leverages: [] },
-      },
+      cycles: [
+        cycle(0, [decision('long', 0.6, 10), decision('long', 0.8, 20), decision('short', 0.5, 5)]),
+        cycle(0, [decision('hold', 0.7), ...Array.from({ length: 5 }, () => decision('hold')), decision('close', 0.9)]),
+      ],
       lastConversation: { id: 'talk', tsMs: 2_500 },
     });
     const signals = table.signals_breakdown_table;
@@ -126,7 +141,7 @@ describe('computeAnalytics', () => {
   it('measures breaks between invocations and fills them with position minutes', () => {
     const table = computeAnalytics({
       ...empty,
-      invocationTsMs: [420_000, 0, 120_000],
+      cycles: [cycle(420_000), cycle(0), cycle(120_000)],
       positionMins: { long: 10, short: 4 },
     });
     expect(table.invocation_breakdown_table).toMatchObject({ num_invocations: 3, min_invocation_break_mins: 2 });
@@ -233,12 +248,15 @@ describe.skipIf(!present)('the figures of the original arena', () => {
         (mins, side) => mins + (theirs[`mins_${side}_combined`] ?? 0),
         0,
       );
-      const counted = (side: string) => ({ ...none, count: theirs[`num_${side}_signals`] ?? 0 });
+      const counted = (signal: Signal) =>
+        Array.from({ length: theirs[`num_${signal}_signals`] ?? 0 }, () => decision(signal));
       const ours = computeAnalytics({
         ...empty,
         modelId: id,
-        signals: { long: counted('long'), short: counted('short'), hold: counted('hold'), close: counted('close') },
-        invocationTsMs: [0, (spanMins / 6) * 60_000],
+        cycles: [
+          cycle(0, [...counted('long'), ...counted('short'), ...counted('hold'), ...counted('close')]),
+          cycle((spanMins / 6) * 60_000),
+        ],
         positionMins: { long: theirs.mins_long_combined ?? 0, short: theirs.mins_short_combined ?? 0 },
       }).signals_breakdown_table;
       const shares = Object.entries(ours).filter(([field]) => /_pct$|pct_mins|mins_|total_|ratio/.test(field));

@@ -4,6 +4,7 @@ import { done } from '../../src/engine/context.ts';
 import { CodedError } from '../../src/errors.ts';
 import { createApi } from '../../src/http/api.ts';
 import { enqueueEffect } from '../../src/jobs/registry.ts';
+import { TASKS } from '../../src/maintenance/tasks.ts';
 import { openResources, type Resources } from '../../src/resources.ts';
 import { startWorker } from '../../workers/define-worker.ts';
 import { createRun, type TestRun } from '../harness.ts';
@@ -106,6 +107,7 @@ describe('after a little traffic', () => {
     await runJobs();
     const { stories } = await run.stories();
     await computeAllAnalytics({ ...stories, metrics: resources.metrics }, SLOT, NOBODY);
+    await TASKS['refresh-views'](resources, NOBODY, stories, SLOT);
     // What a dead process leaves behind: one row for the relay, one that nobody has taken over yet.
     await commit(db, [{ kind: 'project', target: 'leaderboard|' }]);
     await age(db);

@@ -12,6 +12,7 @@ const BEYOND_PRISMA = {
     // Partial indexes.
     'dead_letters_once',
     'dead_letters_open',
+    'fills_transfers',
     'paper_fills_ts',
     'paper_orders_resting',
     'paper_orders_standing',
@@ -30,7 +31,11 @@ const BEYOND_PRISMA = {
   sequences: ['projection_seq'],
   functions: [
     'add_effects',
+    'add_held',
     'ensure_tick_partitions',
+    'note_cycle',
+    'note_held',
+    'note_trades',
     'paper_books',
     'paper_concerned',
     'paper_match',
@@ -38,9 +43,11 @@ const BEYOND_PRISMA = {
     'paper_order',
     'refresh_views_nof0',
   ],
-  views: ['v_crypto_prices_latest', 'v_leaderboard', 'v_since_inception'],
+  views: ['v_crypto_prices_latest', 'v_leaderboard', 'v_since_inception', 'v_trade_totals'],
   partitioned: ['price_ticks'],
   checks: [
+    'analytics_pending_kind',
+    'analytics_values_count',
     'conversation_messages_role',
     'decision_cycles_step',
     'effects_kind',
