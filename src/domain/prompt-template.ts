@@ -9,14 +9,10 @@ export const PLACEHOLDERS = {
   decision_number: 'number of the decision of this model',
   account: 'equity, free margin, margin in use, number of positions',
   positions: 'the open positions, one a line; "none" without any',
-  market: 'the frame: prices, changes, funding, open interest, indicators and closes of every symbol',
+  market:
+    'the frame: prices, changes, funding, open interest, indicators, closes, highest leverage and size of every symbol',
   symbols: 'the names of the symbols, with commas between them',
-  min_position_usd: 'smallest entry, notional USD',
-  max_position_usd: 'largest entry, notional USD',
-  max_positions: 'most open positions',
-  max_leverage: 'highest leverage',
-  max_margin_usage: 'share of the equity that may be bound as margin, such as `80.00 %`',
-  min_confidence: 'confidence below which an entry is not executed',
+  limits: 'what an entry is held to, with the pauses that hold now',
   answer_format: 'how to answer, with an example that the platform accepts',
 } as const;
 

@@ -1,6 +1,7 @@
 /** The prompt of a language model: a template filled with the account and the market of a slot. */
 
 import type { DecisionContext, FrameAsset, Indicators, MarketFrame, PositionView } from '../domain/decision.ts';
+import { type Limits, symbolLimits } from '../domain/limits.ts';
 import { fill, type PromptTemplate } from '../domain/prompt-template.ts';
 import { sha256 } from '../domain/random.ts';
 
@@ -16,20 +17,14 @@ export type RenderedPrompt = {
 
 /** Renders what a model is told in one slot. The same template, context and frame always give the same text. */
 export function renderPrompt(template: PromptTemplate, context: DecisionContext, frame: MarketFrame): RenderedPrompt {
-  const { limits } = context;
   const values = {
     time: new Date(context.slotMs).toISOString(),
     decision_number: String(context.cycleNumber),
     account: accountLines(context).join('\n'),
     positions: positionLines(context).join('\n'),
-    market: marketLines(frame).join('\n'),
+    market: marketLines(frame, context.limits).join('\n'),
     symbols: Object.keys(frame.assets).sort().join(', '),
-    min_position_usd: String(limits.minPositionUsd),
-    max_position_usd: String(limits.maxPositionUsd),
-    max_positions: String(limits.maxPositions),
-    max_leverage: String(limits.maxLeverage),
-    max_margin_usage: percent(limits.maxMarginUsage),
-    min_confidence: String(limits.minConfidence),
+    limits: limitLines(context).join('\n'),
     answer_format: ANSWER_FORMAT,
   };
   const { version } = template;
@@ -92,6 +87,30 @@ function accountLines({ account, positions, limits }: DecisionContext): string[]
   ];
 }
 
+/** What the guardrails hold an entry to, as far as it is not a matter of the symbol. */
+function limitLines({ limits, history, slotMs }: DecisionContext): string[] {
+  const { cooldowns, pause } = history;
+  const resting = cooldowns.filter(({ untilMs }) => slotMs < untilMs);
+  return [
+    `- at most ${limits.maxPositions} open positions; margin in use at most ${percent(limits.maxMarginUsage)} of the equity`,
+    `- confidence at least ${limits.minConfidence}; leverage is a whole number, a fraction is cut off`,
+    `- stop between ${percent(limits.minStopDistance)} and ${percent(limits.maxStopDistance)} away from the price`,
+    `- target at least ${limits.minRewardRisk} times as far from the price as the stop`,
+    `- at most ${percent(limits.maxRiskPerTrade)} of the equity lost when the stop is met`,
+    `- ${limits.allowAdd ? 'adding to a position is allowed' : 'no entry where a position of the same side is open'}`,
+    `- ${limits.allowHedge ? 'an entry against an open position is allowed' : 'no entry against an open position: close it first, enter in a later decision'}`,
+    `- volume of 24 h at least ${number(limits.minVolume24hUsd)} USD, open interest at least ${number(limits.minOpenInterestUsd)} USD`,
+    ...resting.map(
+      ({ symbol, untilMs }) => `- ${symbol} was closed a short while ago: no entry until ${when(untilMs)}`,
+    ),
+    ...(pause !== null && slotMs < pause.untilMs ? [`- no entries at all until ${when(pause.untilMs)}`] : []),
+  ];
+}
+
+function when(tsMs: number): string {
+  return new Date(tsMs).toISOString();
+}
+
 function positionLines({ positions, slotMs }: DecisionContext): string[] {
   return positions.length === 0 ? ['none'] : positions.map((position) => positionLine(position, slotMs));
 }
@@ -109,23 +128,24 @@ function positionLine(position: PositionView, slotMs: number): string {
   ].join('; ');
 }
 
-function marketLines(frame: MarketFrame): string[] {
+function marketLines(frame: MarketFrame, limits: Limits): string[] {
   const assets = Object.values(frame.assets).sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
   const minutes = frame.barIntervalMs / 60_000;
   const intro = `Indicators and closes are of closed ${minutes}-minute bars; - means not known yet.`;
-  const header = '| symbol | price | 1h | 4h | funding/h | open interest | volume 24h USD | max leverage |';
+  const header = '| symbol | price | 1h | 4h | funding/h | open interest | volume 24h USD | max leverage | entry USD |';
   return [
     intro,
     '',
     header,
-    '|---|---|---|---|---|---|---|---|',
-    ...assets.map(tableRow),
+    '|---|---|---|---|---|---|---|---|---|',
+    ...assets.map((asset) => tableRow(asset, limits)),
     '',
     ...assets.map(indicatorLine),
   ];
 }
 
-function tableRow(asset: FrameAsset): string {
+function tableRow(asset: FrameAsset, limits: Limits): string {
+  const own = symbolLimits(limits, asset);
   const cells = [
     asset.symbol,
     String(asset.price),
@@ -134,7 +154,8 @@ function tableRow(asset: FrameAsset): string {
     percentOr(asset.fundingRate, 4),
     number(asset.openInterest),
     number(asset.volume24h),
-    String(asset.maxLeverage),
+    String(own.maxLeverage),
+    `${own.minUsd.toFixed(2)} to ${own.maxUsd.toFixed(2)}`,
   ];
   return `| ${cells.join(' | ')} |`;
 }

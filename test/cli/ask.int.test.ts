@@ -59,7 +59,7 @@ it('shows both answers side by side', async () => {
   const { code, output } = await cli('ask', 'flip/1', '--with', 'sage');
   expect(output).toMatch(/decision 1 of .*flip.* at 2025-09-15 12:00:00/);
   expect(output).toMatch(/model +flip +sage/);
-  expect(output).toMatch(/prompt +none +v2/);
+  expect(output).toMatch(/prompt +none +v3/);
   expect(output).toMatch(new RegExp(`tokens +0 \\+ 0 +${USAGE.prompt_tokens} \\+ ${USAGE.completion_tokens}`));
   expect(output).toMatch(/BTC .*hold \(0\.6\)/);
   expect(output).not.toContain(KEY);
@@ -70,7 +70,7 @@ it('answers programs in JSON', async () => {
   const { code, output } = await cli('ask', 'sage', '--json');
   const asked = JSON.parse(output.slice(output.indexOf('{\n'))) as { stored: object; again: object };
   expect(asked.again).toMatchObject({ model: 'sage', error: null, isCached: false });
-  expect(asked.stored).toMatchObject({ model: 'sage', promptVersion: 'v2' });
+  expect(asked.stored).toMatchObject({ model: 'sage', promptVersion: 'v3' });
   expect(code).toBe(0);
 });
 

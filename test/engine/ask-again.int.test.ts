@@ -83,7 +83,7 @@ describe('a decision that is asked again', () => {
     expect(asked.again.costUsd).toBeCloseTo(USAGE.prompt_tokens / 1e6, 12);
     expect((await recentAudit(arena.db, 1))[0]).toMatchObject({
       ...{ who: 'carol', what: 'ask', target: `cycle:${cycle.id}` },
-      after: { with: 'sage', promptVersion: 'v2', costUsd: asked.again.costUsd, error: null },
+      after: { with: 'sage', promptVersion: 'v3', costUsd: asked.again.costUsd, error: null },
     });
   });
 

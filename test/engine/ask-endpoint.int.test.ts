@@ -90,7 +90,7 @@ describe('an answer', () => {
     endpoint.reply = answering(decision);
     expect(await cycle()).toEqual({ kind: 'done', note: { orders: 3, rejected: 0 } });
     expect(await recordOf()).toMatchObject({
-      ...{ step: 'done', success: true, decisions: [decision], cot_trace: 'because', prompt_version: 'v2' },
+      ...{ step: 'done', success: true, decisions: [decision], cot_trace: 'because', prompt_version: 'v3' },
       ...{ prompt_tokens: USAGE.prompt_tokens, completion_tokens: USAGE.completion_tokens, error_code: null },
       answer: { reasoning: 'because', decisions: [decision] },
       prompt_digest: expect.stringMatching(/^[0-9a-f]{64}$/),

@@ -63,7 +63,38 @@ describe('renderPrompt', () => {
     expect(prompt.digest).toMatch(/^[0-9a-f]{64}$/);
     expect(prompt.user).toContain('equity 10000.00 USD');
     expect(prompt.user).toContain('| BTC | 100 |');
-    expect(prompt.system).toContain('At most 6 open positions');
+    expect(prompt.user).toContain('at most 6 open positions');
+    expect(prompt.user).not.toContain('{{');
+  });
+
+  it('says what an entry of each symbol is held to', () => {
+    const frame = frameOf([asset('BTC'), asset('XYZ'), asset('ETH', { maxLeverage: 3 })]);
+    const limits = {
+      majors: { symbols: ['BTC', 'ETH'], maxLeverage: 8, minValueUsd: 0, maxValueUsd: 4000 },
+      others: { maxLeverage: 2, minValueUsd: 50, maxValueUsd: 900 },
+    };
+    const { user } = renderPrompt(PROMPT, requestOf({ frame, limits }).context, frame);
+    expect(user).toMatch(/\| BTC \|.*\| 8 \| 10\.00 to 4000\.00 \|/);
+    expect(user).toMatch(/\| ETH \|.*\| 3 \| 10\.00 to 4000\.00 \|/);
+    expect(user).toMatch(/\| XYZ \|.*\| 2 \| 50\.00 to 900\.00 \|/);
+  });
+
+  it('says which entries are refused for a while, as long as they are', () => {
+    const frame = frameOf([asset('BTC')]);
+    const { context } = requestOf({ frame });
+    const { slotMs } = context;
+    const history = {
+      ...context.history,
+      cooldowns: [
+        { symbol: 'BTC', untilMs: slotMs + 1 },
+        { symbol: 'ETH', untilMs: slotMs },
+      ],
+      pause: { code: 'DAILY_LOSS', untilMs: slotMs + 2 } as const,
+    };
+    const { user } = renderPrompt(PROMPT, { ...context, history }, frame);
+    expect(user).toContain(`BTC was closed a short while ago: no entry until ${new Date(slotMs + 1).toISOString()}`);
+    expect(user).not.toContain('ETH was closed');
+    expect(user).toContain(`no entries at all until ${new Date(slotMs + 2).toISOString()}`);
   });
 
   it('gives an example that its own schema accepts', () => {
