@@ -1,11 +1,10 @@
 /** What the market said since the last time → Postgres, the paper exchange, the price keys. */
 
-import type { MarketBatch } from '../domain/market.ts';
 import { refresh } from '../domain/published-keys.ts';
 import { enqueueEffect } from '../jobs/registry.ts';
 import { addEffects, type EffectRow } from '../store/effects.ts';
 import { ledgerHeads } from '../store/ledger.ts';
-import { ensurePartitions, ingestCursor, lockIngest, marketAssets, writeBatch } from '../store/market.ts';
+import { ensurePartitions, ingestCursor, storeBatch } from '../store/market.ts';
 import { crossing } from '../telemetry/boundaries.ts';
 import { committed, done, type Outcome, type Stories, skipped } from './context.ts';
 
@@ -28,39 +27,17 @@ export async function ingestPrices(stories: Stories, asOfMs: number, signal: Abo
 
 async function store(stories: Stories, fromMs: number | null, toMs: number, signal: AbortSignal): Promise<EffectRow[]> {
   const { db, market, metrics } = stories;
-  const { batch, refused } = knownOnly(
-    await crossing('call market.fetch', () => market.fetch(fromMs, toMs, signal)),
-    new Set((await marketAssets(db, market.provider)).map((asset) => asset.symbol)),
-  );
-  if (refused > 0) metrics.ticksRefused.inc({ provider: market.provider }, refused);
+  const batch = await crossing('call market.fetch', () => market.fetch(fromMs, toMs, signal));
   await ensurePartitions(db, batch.ticks);
   signal.throwIfAborted();
-  return committed(stories, 'ingest-prices', () =>
-    db.transaction(async (tx) => {
-      const cursor = await lockIngest(tx, market.provider);
-      // Another worker was faster: what it stored may overlap, and everything behind its watermark comes with the next slot.
-      if ((cursor.watermarkMs || null) !== fromMs) return [];
-      const result = await writeBatch(tx, market.provider, cursor, batch, refused);
-      metrics.ticksIngested.inc({ provider: market.provider }, result.ticks);
-      return addEffects(tx, [refresh('cryptoPrices')]);
-    }),
+  const stored = await committed(stories, 'ingest-prices', () =>
+    storeBatch(db, market.provider, fromMs, batch, [refresh('cryptoPrices')]),
   );
-}
-
-/** A batch without symbols nobody knows; they are counted, never stored. */
-function knownOnly(batch: MarketBatch, known: ReadonlySet<string>): { batch: MarketBatch; refused: number } {
-  const ticks = batch.ticks.filter((tick) => known.has(tick.symbol));
-  const of = <T extends { symbol: string }>(rows: readonly T[]) => rows.filter((row) => known.has(row.symbol));
-  return {
-    batch: {
-      ticks,
-      candles: of(batch.candles),
-      contexts: of(batch.contexts),
-      fundings: of(batch.fundings),
-      watermarkMs: batch.watermarkMs,
-    },
-    refused: batch.ticks.length - ticks.length,
-  };
+  // Another worker was faster: what it stored may overlap, and everything behind its watermark comes with the next slot.
+  if (stored === null) return [];
+  if (stored.refused > 0) metrics.ticksRefused.inc({ provider: market.provider }, stored.refused);
+  metrics.ticksIngested.inc({ provider: market.provider }, batch.ticks.length - stored.refused);
+  return stored.effects;
 }
 
 /** Accounts whose exchange knows more fills than their ledger are asked to fetch them. */

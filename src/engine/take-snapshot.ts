@@ -26,17 +26,20 @@ export async function takeSnapshot(stories: Stories, modelId: string, asOfMs: nu
   const newFills = await syncFills(stories, modelId, nowMs, { snapshot: false });
   const hourly = await hourlyEquity(db, modelId, SHARPE_HOURS);
   const { equity, effects, tripped } = await committed(stories, 'snapshot', () =>
-    db.transaction(async (tx) => {
-      // Under the account's lock: its sums and its positions are those of one moment, however many fills come in between.
-      const owner = (await lockAccount(tx, modelId)) ? await account(tx, modelId) : null;
-      if (owner === null) throw new CodedError('NOF0_MODEL_UNKNOWN', `no account for model "${modelId}"`);
-      const snapshot = snapshotOf(owner, await openPositions(tx, market.provider, [modelId]), hourly, nowMs);
-      await saveSnapshot(tx, snapshot);
-      const tripped = await watchEquity(tx, stories, snapshot);
-      const keys = [refresh('positions', modelId), refresh('leaderboard'), refresh('leaderboardCache')];
-      const effects = [...(await addEffects(tx, keys)), ...(tripped?.effects ?? [])];
-      return { equity: snapshot.equityUsd, effects, tripped };
-    }),
+    db.transaction(
+      async (tx) => {
+        // Under the account's lock: its sums and its positions are those of one moment, however many fills come in between.
+        const owner = (await lockAccount(tx, modelId)) ? await account(tx, modelId) : null;
+        if (owner === null) throw new CodedError('NOF0_MODEL_UNKNOWN', `no account for model "${modelId}"`);
+        const snapshot = snapshotOf(owner, await openPositions(tx, market.provider, [modelId]), hourly, nowMs);
+        await saveSnapshot(tx, snapshot);
+        const tripped = await watchEquity(tx, stories, snapshot);
+        const keys = [refresh('positions', modelId), refresh('leaderboard'), refresh('leaderboardCache')];
+        const effects = [...(await addEffects(tx, keys)), ...(tripped?.effects ?? [])];
+        return { equity: snapshot.equityUsd, effects, tripped };
+      },
+      { relaxed: true },
+    ),
   );
   if (tripped) reportTrip(stories, modelId, tripped);
   await stories.drain(effects);

@@ -79,9 +79,10 @@ export class Database implements Queryable {
 
   /**
    * Runs `work` in one READ COMMITTED transaction on one client. Rolls back when it throws. Work must be quick and do no
-   * other I/O: a transaction open over a network call would hold its locks for that long.
+   * other I/O: a transaction open over a network call would hold its locks for that long. `relaxed`: the commit need not have reached the
+   * disk when this returns (docs/adr/0008-relaxed-commits.md).
    */
-  async transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
+  async transaction<T>(work: (tx: Queryable) => Promise<T>, { relaxed = false } = {}): Promise<T> {
     const client = await this.#pool.connect();
     const writes = new Set<string>();
     let broken: Error | undefined;
@@ -91,7 +92,7 @@ export class Database implements Queryable {
     };
     client.on('error', onError);
     try {
-      await client.query('BEGIN');
+      await client.query(relaxed ? 'BEGIN; SET LOCAL synchronous_commit TO off' : 'BEGIN');
       const result = await work({
         query: <R extends object = Row>(text: string, values: unknown[] = []) => {
           for (const write of writesOf(text)) writes.add(write);

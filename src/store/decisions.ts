@@ -7,6 +7,7 @@ import { CodedError } from '../errors.ts';
 import type { Database, Queryable } from './database.ts';
 import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
 import { toJsonb } from './jsonb.ts';
+import { RELAXED } from './relaxed.ts';
 
 export type CycleStep = 'started' | 'asking' | 'answered' | 'sending' | 'guarding' | 'done';
 
@@ -66,10 +67,10 @@ export type CycleStart =
  */
 export async function beginCycle(db: Queryable, modelId: string, slotMs: number): Promise<CycleStart> {
   const rows = await db.query<Cycle & { epoch: number; state: string }>(
-    `WITH finished AS (
+    `WITH ${RELAXED}, finished AS (
        SELECT 1 FROM decision_cycles WHERE model_id = $1 AND slot_ms = $2 AND step = 'done'
      ), lease AS (
-       UPDATE trader_state SET lease_epoch = lease_epoch + 1, lease_until = clock_timestamp() + $3 * interval '1 millisecond'
+       UPDATE trader_state SET lease_epoch = lease_epoch + 1, lease_until = clock_timestamp() + $3 * interval '1 millisecond' FROM relaxed
        WHERE trader_id = $1 AND (lease_until IS NULL OR lease_until < clock_timestamp()) AND NOT EXISTS (SELECT 1 FROM finished)
        RETURNING lease_epoch, state
      ), cycle AS (

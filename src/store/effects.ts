@@ -1,6 +1,7 @@
 /** Rows of the outbox: what must still happen after a commit. */
 
 import type { Queryable } from './database.ts';
+import { RELAXED } from './relaxed.ts';
 
 /** Refresh a key of the cache role. */
 export type ProjectEffect = { readonly kind: 'project'; readonly target: string };
@@ -132,7 +133,7 @@ const COVERED = `(id = ANY($1::bigint[]) OR (kind = 'enqueue' AND target = ANY($
  * The deletion need not reach the disk before it is acknowledged: a row that comes back after a crash is applied once more, and every
  * effect bears that.
  */
-const SETTLE = `WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true)),
+const SETTLE = `WITH ${RELAXED},
   settled AS (DELETE FROM effects USING relaxed WHERE ${COVERED})`;
 
 /**

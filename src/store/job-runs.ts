@@ -4,6 +4,7 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Database, Queryable } from './database.ts';
 import { toJsonb } from './jsonb.ts';
+import { RELAXED } from './relaxed.ts';
 
 export type JobRunRow = {
   readonly queue: string;
@@ -35,7 +36,7 @@ export async function pruneRuns(db: Queryable, retentionMs: number): Promise<num
   return rows.length;
 }
 
-const INSERT = `WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true))
+const INSERT = `WITH ${RELAXED}
   INSERT INTO job_runs (queue, job, job_id, attempt, outcome, reason, model_id, slot_ms, worker, started_at, finished_at, error_code, error_message, payload)
   SELECT queue, queue, "jobId", attempt, outcome, reason, "modelId", "slotMs", worker, "startedAt", "finishedAt", "errorCode", "errorMessage", payload
   FROM relaxed, jsonb_to_recordset($1::jsonb) AS r(queue text, "jobId" text, attempt int, outcome text, reason text, "modelId" text, "slotMs" bigint, worker text,

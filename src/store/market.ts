@@ -1,9 +1,11 @@
 /** What the market said: ticks, candles, contexts, funding prints, frames. Everything a provider's batch brings is one transaction. */
 
 import type { MarketFrame } from '../domain/decision.ts';
-import type { Asset, AssetContext, Candle, Funding, MarketBatch, Tick } from '../domain/market.ts';
+import type { Asset, AssetContext, Candle, MarketBatch, Tick } from '../domain/market.ts';
 import { CANDLE_INTERVAL, CANDLE_INTERVAL_MS } from '../domain/market.ts';
 import type { Database, Queryable } from './database.ts';
+import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
+import { RELAXED } from './relaxed.ts';
 
 /** Registers instruments, their symbols and their provider. Changed figures are updated. */
 export async function saveAssets(db: Queryable, provider: string, assets: readonly Asset[]): Promise<void> {
@@ -25,15 +27,7 @@ export async function saveAssets(db: Queryable, provider: string, assets: readon
 
 export type IngestCursor = { readonly lastSeq: number; readonly watermarkMs: number };
 
-/** How far the provider has been ingested; the row stays locked until the commit, which orders all batches of the provider. */
-export async function lockIngest(tx: Queryable, provider: string): Promise<IngestCursor> {
-  const rows = await tx.query<IngestCursor>(
-    `SELECT last_seq AS "lastSeq", watermark_ms AS "watermarkMs" FROM ingest_cursors WHERE provider = $1 FOR UPDATE`,
-    [provider],
-  );
-  return rows[0] ?? { lastSeq: 0, watermarkMs: 0 };
-}
-
+/** How far the provider has been ingested. */
 export async function ingestCursor(db: Queryable, provider: string): Promise<IngestCursor | null> {
   const rows = await db.query<IngestCursor>(
     `SELECT last_seq AS "lastSeq", watermark_ms AS "watermarkMs" FROM ingest_cursors WHERE provider = $1`,
@@ -42,60 +36,118 @@ export async function ingestCursor(db: Queryable, provider: string): Promise<Ing
   return rows[0] ?? null;
 }
 
-export type IngestResult = { readonly ticks: number; readonly candles: number; readonly lastSeq: number };
+export type StoredBatch = { readonly refused: number; readonly effects: EffectRow[] };
 
 /**
- * Stores a batch: ticks and funding prints numbered in time order, candles, contexts, the newest price of each symbol if newer.
- * Rows that are there already change nothing. `batch` holds known symbols only.
+ * Stores what became known in (fromMs, watermark]: ticks and funding prints numbered in time order, candles, contexts, the newest price of
+ * each symbol if newer. One statement, so a batch is there whole or not at all, and the provider's row orders all batches. Rows that are
+ * there already change nothing; those of unknown symbols are refused. `effects` are written with it. Null when the provider's watermark
+ * is no longer `fromMs`: somebody else was faster.
+ *
+ * It need not reach the disk before the matcher goes on: the next commit that has to takes it there, and together with everything that
+ * followed from it a lost batch is simply ingested again.
  */
-export async function writeBatch(
-  tx: Queryable,
+export async function storeBatch(
+  db: Queryable,
   provider: string,
-  cursor: IngestCursor,
+  fromMs: number | null,
   batch: MarketBatch,
-  refused: number,
-): Promise<IngestResult> {
-  const lastSeq = await insertEvents(tx, provider, cursor.lastSeq, batch.ticks, batch.fundings);
-  const rows = await tx.query<{ candles: number }>(
-    `WITH candles AS (
-       INSERT INTO price_candles (provider, symbol, interval, open_ts_ms, o, h, l, c, volume)
-       SELECT $1, c.symbol, $9, c."openTsMs", c.open, c.high, c.low, c.close, c.volume
-       FROM jsonb_to_recordset($2::jsonb) AS c(symbol text, "openTsMs" bigint, open float8, high float8, low float8, close float8, volume float8)
-       ON CONFLICT DO NOTHING RETURNING 1
-     ), contexts AS (
-       INSERT INTO market_asset_ctx (provider, symbol, ts_ms, mark_price, mid_price, oracle_price, funding_rate, open_interest, volume_24h)
-       SELECT $1, c.symbol, c."tsMs", c."markPrice", c."midPrice", c."oraclePrice", c."fundingRate", c."openInterest", c."volume24h"
-       FROM jsonb_to_recordset($3::jsonb) AS c(symbol text, "tsMs" bigint, "markPrice" float8, "midPrice" float8, "oraclePrice" float8, "fundingRate" float8, "openInterest" float8, "volume24h" float8)
-       ON CONFLICT DO NOTHING
-     ), latest AS (
-       INSERT INTO price_latest (provider, symbol, price, ts_ms)
-       SELECT $1, t.symbol, t.price, t."tsMs" FROM unnest($4::text[], $5::float8[], $6::bigint[]) AS t(symbol, price, "tsMs")
-       ON CONFLICT (provider, symbol) DO UPDATE SET price = excluded.price, ts_ms = excluded.ts_ms, updated_at = now() WHERE price_latest.ts_ms < excluded.ts_ms
-     ), watermark AS (
-       UPDATE ingest_cursors SET last_seq = $7, watermark_ms = greatest(watermark_ms, $8), refused = refused + $10, updated_at = now() WHERE provider = $1
-     )
-     SELECT count(*) AS candles FROM candles`,
-    [
-      provider,
-      JSON.stringify(batch.candles),
-      JSON.stringify(batch.contexts),
-      ...newest(batch.ticks),
-      lastSeq,
-      batch.watermarkMs,
-      CANDLE_INTERVAL,
-      refused,
-    ],
-  );
-  return { ticks: batch.ticks.length, candles: rows[0]?.candles ?? 0, lastSeq };
+  effects: readonly NewEffect[],
+): Promise<StoredBatch | null> {
+  const { ticks, fundings, count } = numbered(batch);
+  const newest = newestTicks(batch.ticks);
+  const rows = await db.query<EffectRow & { refused: number }>(STORE, [
+    provider,
+    fromMs ?? 0,
+    batch.watermarkMs,
+    count,
+    ticks.map(({ row }) => row.symbol),
+    ticks.map(({ row }) => row.price),
+    ticks.map(({ row }) => row.tsMs),
+    ticks.map(({ row }) => row.source),
+    ticks.map(({ place }) => place),
+    fundings.map(({ row }) => row.symbol),
+    fundings.map(({ row }) => row.tsMs),
+    fundings.map(({ row }) => row.rate),
+    fundings.map(({ place }) => place),
+    newest.map((tick) => tick.symbol),
+    newest.map((tick) => tick.price),
+    newest.map((tick) => tick.tsMs),
+    JSON.stringify(batch.candles),
+    JSON.stringify(batch.contexts),
+    JSON.stringify(effects),
+    EFFECT_LEASE_MS,
+  ]);
+  const [first] = rows;
+  if (first === undefined) return null;
+  return { refused: first.refused, effects: rows.filter((row) => row.id !== null) };
 }
 
-/** Newest tick of each symbol as three parallel arrays. */
-function newest(ticks: readonly Tick[]): [string[], number[], number[]] {
+/** One numbering for both kinds: the matcher must see a funding print between the ticks before and after it. */
+function numbered({ ticks, fundings }: MarketBatch) {
+  const events = [
+    ...ticks.map((tick) => ({ tsMs: tick.tsMs, tick, funding: null })),
+    ...fundings.map((funding) => ({ tsMs: funding.tsMs, tick: null, funding })),
+  ].sort((a, b) => a.tsMs - b.tsMs);
+  return {
+    count: events.length,
+    ticks: events.flatMap(({ tick }, index) => (tick ? [{ row: tick, place: index + 1 }] : [])),
+    fundings: events.flatMap(({ funding }, index) => (funding ? [{ row: funding, place: index + 1 }] : [])),
+  };
+}
+
+function newestTicks(ticks: readonly Tick[]): Tick[] {
   const latest = new Map<string, Tick>();
   for (const tick of ticks) if (tick.tsMs >= (latest.get(tick.symbol)?.tsMs ?? 0)) latest.set(tick.symbol, tick);
-  const rows = [...latest.values()];
-  return [rows.map((t) => t.symbol), rows.map((t) => t.price), rows.map((t) => t.tsMs)];
+  return [...latest.values()];
 }
+
+/** The oracle price of a funding print is the newest price at or before it. */
+const STORE = `WITH ${RELAXED},
+  known AS (SELECT symbol FROM market_assets WHERE provider = $1),
+  ticks AS MATERIALIZED (
+    SELECT * FROM unnest($5::text[], $6::float8[], $7::bigint[], $8::text[], $9::int[]) AS t(symbol, price, ts_ms, source, place)
+  ),
+  refused AS (SELECT count(*) AS n FROM ticks WHERE symbol NOT IN (SELECT symbol FROM known)),
+  cursor AS (
+    UPDATE ingest_cursors c SET last_seq = c.last_seq + $4, watermark_ms = greatest(c.watermark_ms, $3), refused = c.refused + refused.n, updated_at = now()
+    FROM refused, relaxed WHERE c.provider = $1 AND c.watermark_ms = $2
+    RETURNING c.last_seq - $4 AS base, refused.n AS refused
+  ),
+  stored AS (
+    INSERT INTO price_ticks (provider, symbol, price, ts_ms, seq, source)
+    SELECT $1, t.symbol, t.price, t.ts_ms, base + t.place, t.source FROM cursor, ticks t JOIN known USING (symbol) ON CONFLICT DO NOTHING
+  ),
+  fundings AS (
+    INSERT INTO funding_rates (provider, symbol, ts_ms, rate, oracle_price, seq)
+    SELECT $1, f.symbol, f.ts_ms, f.rate, k.price, base + f.place
+    FROM cursor, unnest($10::text[], $11::bigint[], $12::float8[], $13::int[]) AS f(symbol, ts_ms, rate, place) JOIN known USING (symbol)
+    CROSS JOIN LATERAL (
+      (SELECT price, ts_ms FROM ticks WHERE symbol = f.symbol AND ts_ms <= f.ts_ms ORDER BY ts_ms DESC LIMIT 1)
+      UNION ALL
+      (SELECT price, ts_ms FROM price_ticks WHERE symbol = f.symbol AND provider = $1 AND ts_ms <= f.ts_ms ORDER BY ts_ms DESC LIMIT 1)
+      ORDER BY ts_ms DESC LIMIT 1
+    ) k
+    ON CONFLICT DO NOTHING
+  ),
+  latest AS (
+    INSERT INTO price_latest (provider, symbol, price, ts_ms)
+    SELECT $1, t.symbol, t.price, t.ts_ms FROM cursor, unnest($14::text[], $15::float8[], $16::bigint[]) AS t(symbol, price, ts_ms) JOIN known USING (symbol)
+    ON CONFLICT (provider, symbol) DO UPDATE SET price = excluded.price, ts_ms = excluded.ts_ms, updated_at = now() WHERE price_latest.ts_ms < excluded.ts_ms
+  ),
+  candles AS (
+    INSERT INTO price_candles (provider, symbol, interval, open_ts_ms, o, h, l, c, volume)
+    SELECT $1, c.symbol, '${CANDLE_INTERVAL}', c."openTsMs", c.open, c.high, c.low, c.close, c.volume
+    FROM cursor, jsonb_to_recordset($17::jsonb) AS c(symbol text, "openTsMs" bigint, open float8, high float8, low float8, close float8, volume float8)
+    JOIN known USING (symbol) ON CONFLICT DO NOTHING
+  ),
+  contexts AS (
+    INSERT INTO market_asset_ctx (provider, symbol, ts_ms, mark_price, mid_price, oracle_price, funding_rate, open_interest, volume_24h)
+    SELECT $1, c.symbol, c."tsMs", c."markPrice", c."midPrice", c."oraclePrice", c."fundingRate", c."openInterest", c."volume24h"
+    FROM cursor, jsonb_to_recordset($18::jsonb) AS c(symbol text, "tsMs" bigint, "markPrice" float8, "midPrice" float8, "oraclePrice" float8, "fundingRate" float8, "openInterest" float8, "volume24h" float8)
+    JOIN known USING (symbol) ON CONFLICT DO NOTHING
+  )
+  SELECT cursor.refused, e.* FROM cursor LEFT JOIN LATERAL (SELECT ${EFFECT_COLUMNS} FROM add_effects($19::jsonb, $20::int)) e ON TRUE`;
 
 const DAY_MS = 86_400_000;
 const DUPLICATE_TABLE = '42P07';
@@ -114,59 +166,6 @@ export async function ensurePartitions(db: Database, ticks: readonly Tick[]): Pr
     });
     seen.add(day);
   }
-}
-
-async function insertEvents(
-  tx: Queryable,
-  provider: string,
-  lastSeq: number,
-  ticks: readonly Tick[],
-  fundings: readonly Funding[],
-): Promise<number> {
-  // One numbering for both kinds: the matcher must see a funding print between the ticks before and after it.
-  const events = [
-    ...ticks.map((tick) => ({ tsMs: tick.tsMs, tick })),
-    ...fundings.map((funding) => ({ tsMs: funding.tsMs, funding })),
-  ].sort((a, b) => a.tsMs - b.tsMs);
-  let seq = lastSeq;
-  const numberedTicks: (Tick & { seq: number })[] = [];
-  const numberedFundings: (Funding & { seq: number })[] = [];
-  for (const event of events) {
-    seq += 1;
-    if ('tick' in event) numberedTicks.push({ ...event.tick, seq });
-    else numberedFundings.push({ ...event.funding, seq });
-  }
-  if (numberedTicks.length > 0) {
-    await tx.query(
-      `INSERT INTO price_ticks (provider, symbol, price, ts_ms, seq, source)
-       SELECT $1, t.* FROM unnest($2::text[], $3::float8[], $4::bigint[], $5::bigint[], $6::text[]) AS t ON CONFLICT DO NOTHING`,
-      [
-        provider,
-        numberedTicks.map((t) => t.symbol),
-        numberedTicks.map((t) => t.price),
-        numberedTicks.map((t) => t.tsMs),
-        numberedTicks.map((t) => t.seq),
-        numberedTicks.map((t) => t.source),
-      ],
-    );
-  }
-  if (numberedFundings.length > 0) {
-    // The oracle price of a print is the newest price at or before it.
-    await tx.query(
-      `INSERT INTO funding_rates (provider, symbol, ts_ms, rate, oracle_price, seq)
-       SELECT $1, f.symbol, f.ts_ms, f.rate, k.price, f.seq FROM unnest($2::text[], $3::bigint[], $4::float8[], $5::bigint[]) AS f(symbol, ts_ms, rate, seq)
-       CROSS JOIN LATERAL (SELECT price FROM price_ticks WHERE symbol = f.symbol AND provider = $1 AND ts_ms <= f.ts_ms ORDER BY ts_ms DESC LIMIT 1) k
-       ON CONFLICT DO NOTHING`,
-      [
-        provider,
-        numberedFundings.map((f) => f.symbol),
-        numberedFundings.map((f) => f.tsMs),
-        numberedFundings.map((f) => f.rate),
-        numberedFundings.map((f) => f.seq),
-      ],
-    );
-  }
-  return seq;
 }
 
 export type SymbolTerms = { readonly symbol: string; readonly sizeDecimals: number; readonly maxLeverage: number };
@@ -257,7 +256,7 @@ export async function readFrame(db: Queryable, provider: string, slotMs: number)
 /** Stores the frame unless the slot has one; returns the one that is stored, whoever wrote it. */
 export async function keepFrame(db: Queryable, frame: MarketFrame, digest: string): Promise<StoredFrame> {
   await db.query(
-    'INSERT INTO market_frames (market_provider, slot_ms, digest, payload) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING',
+    `WITH ${RELAXED} INSERT INTO market_frames (market_provider, slot_ms, digest, payload) SELECT $1, $2, $3, $4::jsonb FROM relaxed ON CONFLICT DO NOTHING`,
     [frame.provider, frame.slotMs, digest, JSON.stringify(frame)],
   );
   return (await readFrame(db, frame.provider, frame.slotMs)) ?? { digest, frame };

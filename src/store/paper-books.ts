@@ -3,6 +3,7 @@
 import type { AccountRow, BookFill, BookOrder, BookPosition, MarketEvent, PastMove } from '../domain/paper-book.ts';
 import type { Queryable } from './database.ts';
 import { toJsonb } from './jsonb.ts';
+import { RELAXED } from './relaxed.ts';
 
 export type PositionRow = BookPosition & { readonly account: string; readonly symbol: string };
 export type FillRow = BookFill & { readonly account: string };
@@ -85,7 +86,7 @@ export async function skipQuiet(
   most: number,
 ): Promise<{ readonly worked: number; readonly quiet: boolean }> {
   const rows = await db.query<{ step: { worked: number; quiet: boolean } }>(
-    'SELECT paper_match($1, $2, false) AS step',
+    `WITH ${RELAXED} SELECT paper_match($1, $2, false) AS step FROM relaxed`,
     [provider, most],
   );
   return rows[0]?.step ?? { worked: 0, quiet: true };

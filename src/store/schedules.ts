@@ -2,6 +2,7 @@
 
 import type { Database, Queryable } from './database.ts';
 import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
+import { RELAXED } from './relaxed.ts';
 
 /** Multiples of an interval on the UTC clock, their starts spread over `spreadMs`; or a cron expression in UTC. */
 export type ScheduleSpec = { readonly everyMs: number; readonly spreadMs?: number } | { readonly cron: string };
@@ -60,7 +61,7 @@ export type DueSlot = {
  * left out, with its effect. It need not reach the disk before the jobs begin: whatever they commit takes it there, and a slot that was
  * lost together with all that followed from it simply fires again.
  */
-const FIRE = `WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true)),
+const FIRE = `WITH ${RELAXED},
   due AS (SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::jsonb[]) WITH ORDINALITY AS u(name, cursor, slot, effect, place)),
   held AS (
     SELECT l.name FROM schedules l JOIN due ON due.name = l.name AND due.cursor = l.last_slot_ms, relaxed

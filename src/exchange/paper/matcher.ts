@@ -19,7 +19,7 @@ export const BATCH = 5000;
 export async function matchEvents(db: Database, provider: string, rules: PaperRules, most = BATCH): Promise<number> {
   const { worked, quiet } = await store.skipQuiet(db, provider, most);
   if (quiet) return worked;
-  return db.transaction((tx) => matchBatch(tx, provider, rules, most));
+  return db.transaction((tx) => matchBatch(tx, provider, rules, most), { relaxed: true });
 }
 
 async function matchBatch(tx: Queryable, provider: string, rules: PaperRules, most: number): Promise<number> {
