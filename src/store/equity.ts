@@ -31,32 +31,6 @@ export async function account(db: Queryable, modelId: string): Promise<Account |
   return (await db.query<Account>(`SELECT ${ACCOUNT_COLUMNS} FROM accounts WHERE model_id = $1`, [modelId]))[0] ?? null;
 }
 
-/** The same sums added up from the fills themselves, for checks. */
-export type LedgerTotals = {
-  readonly realizedUsd: number;
-  readonly feesUsd: number;
-  readonly fundingUsd: number;
-  readonly transfersUsd: number;
-  readonly turnoverUsd: number;
-};
-
-/** Sums of each model's fills, and the turnover that tolerances are measured by. */
-export function ledgerTotals(
-  db: Queryable,
-  modelIds: readonly string[],
-): Promise<(LedgerTotals & { modelId: string })[]> {
-  return db.query(
-    `SELECT m.id AS "modelId",
-            coalesce(sum(f.closed_pnl) FILTER (WHERE f.kind = 'trade'), 0) AS "realizedUsd",
-            coalesce(sum(f.fee_usd), 0) AS "feesUsd",
-            coalesce(sum(f.closed_pnl) FILTER (WHERE f.kind = 'funding'), 0) AS "fundingUsd",
-            coalesce(sum(f.closed_pnl) FILTER (WHERE f.kind = 'transfer'), 0) AS "transfersUsd",
-            coalesce(sum(f.price * f.size) FILTER (WHERE f.kind = 'trade'), 0) AS "turnoverUsd"
-     FROM unnest($1::text[]) AS m(id) LEFT JOIN fills f ON f.model_id = m.id GROUP BY m.id`,
-    [modelIds],
-  );
-}
-
 export type NewSnapshot = {
   readonly modelId: string;
   readonly tsMs: number;

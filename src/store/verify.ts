@@ -82,7 +82,8 @@ export async function snapshots(db: Queryable): Promise<Check> {
   };
 }
 
-type Figures = { readonly id: string; readonly figures: readonly (number | string | null)[] };
+/** A row by its id, and the figures of it that are compared. */
+export type Figures = { readonly id: string; readonly figures: readonly (number | string | null)[] };
 
 export async function positionRows(db: Queryable, modelId: string): Promise<Figures[]> {
   const rows = await db.query<{
@@ -123,6 +124,58 @@ export async function tradeRows(db: Queryable, modelId: string): Promise<(Figure
     imported: row.imported,
     figures: [row.quantity, row.entryPrice, row.exitPrice, row.gross, row.net, row.fees],
   }));
+}
+
+/**
+ * What holds in every trade that the ledger writes: net = entry + exit profit, entry profit = −entry fee, exit profit = gross − exit
+ * fee, the fees add up, gross = quantity × (exit − entry). Imported trades keep the figures of their source, whose net has another rule.
+ */
+export async function tradeIdentities(db: Queryable): Promise<Check> {
+  const rows = await db.query<{ id: string; compared: number; wrong: boolean }>(
+    `SELECT id, count(*) OVER () AS compared, wrong FROM (
+       SELECT id, NOT (abs(realized_net_pnl - (entry_closed_pnl + exit_closed_pnl)) <= cent AND abs(entry_closed_pnl + entry_commission_dollars) <= cent
+         AND abs(exit_closed_pnl - (realized_gross_pnl - exit_commission_dollars)) <= cent
+         AND abs(total_commission_dollars - (entry_commission_dollars + exit_commission_dollars)) <= cent
+         AND abs(realized_gross_pnl - quantity * (exit_price - entry_price)) <= cent) AS wrong
+       FROM (SELECT *, 1e-9 * greatest(1, abs(quantity) * (entry_price + exit_price)) AS cent FROM trades WHERE voided_at IS NULL AND exit_reason <> 'import') t
+     ) judged ORDER BY wrong DESC, id LIMIT 100`,
+  );
+  const wrong = rows.filter((row) => row.wrong);
+  return {
+    family: 'ledger: trade identities',
+    compared: rows[0]?.compared ?? 0,
+    differences: wrong.map(({ id }) => `trade ${id}: its profits and fees do not add up`),
+  };
+}
+
+/** An account's sums and the rows they add up: to the last digit, for they are exact decimals. */
+export async function accountSums(db: Queryable): Promise<Check> {
+  const rows = await db.query<{ modelId: string; name: string; kept: string; added: string; same: boolean }>(
+    `SELECT a.model_id AS "modelId", s.name, s.kept, s.added, s.kept = s.added AS same FROM accounts a
+     CROSS JOIN LATERAL (
+       SELECT coalesce(sum(fee_usd::numeric) FILTER (WHERE kind <> 'opening'), 0) AS fees, coalesce(sum(closed_pnl::numeric) FILTER (WHERE kind = 'funding'), 0) AS funding,
+              coalesce(sum(closed_pnl::numeric) FILTER (WHERE kind = 'transfer'), 0) AS transfers,
+              coalesce(sum((price * size)::numeric) FILTER (WHERE kind = 'trade'), 0) AS turnover
+       FROM fills WHERE model_id = a.model_id
+     ) f CROSS JOIN LATERAL (
+       SELECT coalesce(sum(realized_gross_pnl::numeric), 0) AS gross FROM trades WHERE model_id = a.model_id AND voided_at IS NULL AND exit_reason <> 'import'
+     ) t CROSS JOIN LATERAL (
+       VALUES ('realised', a.realized_usd, t.gross), ('fees', a.fees_usd, f.fees), ('funding', a.funding_usd, f.funding),
+              ('transfers', a.transfers_usd, f.transfers), ('turnover', a.turnover_usd, f.turnover)
+     ) s(name, kept, added)
+     WHERE NOT EXISTS (SELECT 1 FROM models m WHERE m.id = a.model_id AND m.exchange_provider = 'import')
+     ORDER BY a.model_id, s.name`,
+  );
+  return {
+    family: 'ledger: sums of accounts',
+    compared: rows.length,
+    differences: rows
+      .filter((row) => !row.same)
+      .map(
+        ({ modelId, name, kept, added }) =>
+          `${modelId} ${name}: the account says ${Number(kept)}, its rows add up to ${Number(added)}`,
+      ),
+  };
 }
 
 /** Id and revision of every trade that was ever published, standing or voided. */
