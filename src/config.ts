@@ -68,6 +68,8 @@ export type Config = {
   readonly arena: Arena;
   /** Wordings of prompts by the name that the arena file gives them; the shipped one under the empty name. */
   readonly prompts: Readonly<Record<string, PromptTemplate>>;
+  /** Where closed trades are posted to; null: nowhere. The secret is never logged. */
+  readonly webhook: { readonly url: string; readonly secret: string; readonly timeoutMs: number } | null;
   /** What answers the addresses of the original API; those without an entry are answered from the store. */
   readonly readSource: {
     readonly dir: string | null;
@@ -76,6 +78,9 @@ export type Config = {
   /** Keys of endpoints by the name of their variable. Never logged. */
   readonly apiKeys: Readonly<Record<string, string>>;
 };
+
+/** How long a receiver of posted trades may take to answer. */
+const WEBHOOK_TIMEOUT_MS = 10_000;
 
 export type ConfigOptions = {
   /** Defaults to the process environment. */
@@ -180,6 +185,10 @@ function toConfig(
     arena,
     prompts,
     apiKeys: Object.fromEntries(keyNames(arena).map((name) => [name, variables[name] ?? ''])),
+    webhook:
+      env.NOF0_WEBHOOK_URL && env.NOF0_WEBHOOK_SECRET
+        ? { url: env.NOF0_WEBHOOK_URL, secret: env.NOF0_WEBHOOK_SECRET, timeoutMs: WEBHOOK_TIMEOUT_MS }
+        : null,
     readSource: {
       dir: env.NOF0_FILES_DIR === undefined ? null : path.resolve(cwd, env.NOF0_FILES_DIR),
       sources: env.NOF0_READ_SOURCE,

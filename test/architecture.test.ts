@@ -29,7 +29,9 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   llm: ['domain'],
   engine: ['domain', 'store', 'jobs', 'market', 'exchange', 'llm'],
   http: ['domain', 'engine', 'projections', 'jobs', 'resources', 'import'],
-  cli: ['domain', 'engine', 'projections', 'jobs', 'resources', 'http', 'import', 'embedded', 'run'],
+  cli: ['domain', 'engine', 'projections', 'jobs', 'resources', 'http', 'import', 'consumers', 'embedded', 'run'],
+  // Those outside who are handed the trades of the stream.
+  consumers: ['redis'],
   // The files of the original, read into the tables.
   import: ['domain', 'store', 'jobs', 'engine'],
   // What the platform does for itself: a kind of handler that many processes share.

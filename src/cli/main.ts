@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { JOB_NAMES } from '../jobs/registry.ts';
 import { askCommand } from './ask.ts';
 import { cancelCommand } from './cancel.ts';
+import { consumeCommand } from './consume.ts';
 import { enqueueCommand } from './enqueue.ts';
 import { closeCommand, flattenCommand, haltCommand } from './flatten.ts';
 import { auditCommand, runsCommand } from './history.ts';
@@ -48,6 +49,7 @@ export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'q
   haltCommand(program);
   runsCommand(program);
   auditCommand(program);
+  consumeCommand(program);
   importCommand(program);
   parityCommand(program);
   askCommand(program);

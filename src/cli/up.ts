@@ -6,6 +6,7 @@ import { startHttp, startProbes } from '../http/server.ts';
 import { openStories, type Resources } from '../resources.ts';
 import { defaultRun, freshRun, rememberRun } from '../run.ts';
 import { runCounts } from '../store/verify.ts';
+import { startWebhook } from './consume.ts';
 import { DEFAULT_SPEED, type MarketFlags, parseCount, parseMarket, parseMoment, parseSpeed } from './flags.ts';
 import { note, print } from './output.ts';
 import type { ProcessRoles } from './processes.ts';
@@ -98,6 +99,9 @@ async function serve(session: Session, resources: Resources, serving: Serving): 
   const workers = flags.worker
     ? await roles.startWorkers(resources, opened, { queues: roles.queues, concurrency: serving.concurrency })
     : null;
+  // What a replay trades happened long ago; who wants it posted all the same has `nof0 consume webhook`.
+  const posts = flags.worker && session.config.webhook !== null && resources.run.kind !== 'replay';
+  const webhook = posts ? await startWebhook(resources) : null;
   const { http, metricsPort } = session.config;
   const server = flags.api
     ? await startHttp(resources, { host: http.host, port: serving.port ?? http.port })
@@ -116,7 +120,7 @@ async function serve(session: Session, resources: Resources, serving: Serving): 
   await summary.stop();
   note(reason === 'ended' ? 'the replay has reached its end' : `${reason}: finishing running jobs`);
   await scheduler.stop();
-  await Promise.all([workers?.close(DRAIN_MS), server.close()]);
+  await Promise.all([workers?.close(DRAIN_MS), webhook?.stop(), server.close()]);
   if (reason === 'ended') await printEnd(session, resources);
 }
 

@@ -117,6 +117,14 @@ export const environmentFields = {
   HYPERLIQUID_WS_URL: url(['ws:', 'wss:'])
     .optional()
     .describe("Address of Hyperliquid's WebSocket. Unset: the network's public one."),
+  NOF0_WEBHOOK_URL: url(['http:', 'https:'])
+    .optional()
+    .describe('Where every closed trade is posted to, by `nof0 consume webhook` and, in real time, by `nof0 up`.'),
+  NOF0_WEBHOOK_SECRET: z
+    .string()
+    .min(16, 'at least 16 characters')
+    .optional()
+    .describe('Key of the signature of posted trades (HMAC-SHA256); whsec_ and base64, or any text.'),
   OTEL_EXPORTER_OTLP_ENDPOINT: url(['http:', 'https:'])
     .optional()
     .describe('Base address of a collector of OpenTelemetry traces (OTLP over HTTP). Unset: no traces.'),
@@ -146,6 +154,11 @@ export const environmentSchema = z
     (env) =>
       env.NOF0_FILES_DIR !== undefined || Object.values(env.NOF0_READ_SOURCE).every((source) => source === 'store'),
     { message: 'NOF0_FILES_DIR, where NOF0_READ_SOURCE reads files', path: ['NOF0_FILES_DIR'] },
-  );
+  )
+  .refine((env) => (env.NOF0_WEBHOOK_URL === undefined) === (env.NOF0_WEBHOOK_SECRET === undefined), {
+    message: 'NOF0_WEBHOOK_URL and NOF0_WEBHOOK_SECRET together',
+    path: ['NOF0_WEBHOOK_URL'],
+    when: always,
+  });
 
 export type Environment = z.infer<typeof environmentSchema>;

@@ -87,6 +87,12 @@ export class KeyRegistry {
     return this.#queueCluster ? `{${this.prefix}:trades}:stream` : `${this.prefix}:trades:stream`;
   }
 
+  /** Queue role: entries of the trade stream that a consumer has given up. Moved there together with their acknowledgement. */
+  buriedTrades(consumer: string): string {
+    const own = `trades:buried:${encodeId(consumer)}`;
+    return this.#queueCluster ? `{${this.prefix}:trades}:${own}` : `${this.prefix}:${own}`;
+  }
+
   /** Queue role: which revision of a trade the stream holds. */
   tradeGuard(tradeId: string): string {
     const own = `ingest:trade:${encodeId(tradeId)}`;

@@ -189,6 +189,12 @@ export function createMetrics(withProcessMetrics = true) {
       labelNames: ['family'],
       registers,
     }),
+    consumed: new Counter({
+      name: 'nof0_consumed_trades_total',
+      help: 'Tries to hand a trade of the stream to a consumer: delivered, failed, buried (given up), or lost (cut off the stream before)',
+      labelNames: ['consumer', 'outcome'],
+      registers,
+    }),
     readComparisons: new Counter({
       name: 'nof0_read_comparisons_total',
       help: 'Answers compared with the files of the original while NOF0_READ_SOURCE says "compare": equal, different, failed, or no_file (the store answered)',

@@ -14,6 +14,7 @@ const COMMANDS = [
   'migrate',
   'enqueue',
   'queues',
+  'consume',
   'import',
   'parity',
   'verify',
