@@ -229,6 +229,27 @@ function tradingFaults({ models }: References, variables: Record<string, string>
   });
 }
 
+/** Two live models on one account would close each other's positions and share each other's margin and results. */
+function accountFaults({ models }: References, variables: Record<string, string>, name: string): Fault[] {
+  if (variables.TRADING_MODE !== 'live') return [];
+  const owners = new Map<string, string>();
+  return models.flatMap((model, index) => {
+    const address = model.live?.address?.toLowerCase();
+    if (address === undefined) return [];
+    const own = model.id ?? `models.${index}`;
+    const other = owners.get(address);
+    if (other === undefined) owners.set(address, own);
+    return other === undefined
+      ? []
+      : [
+          {
+            path: `${name}: models.${index}.live.address`,
+            expected: `an account of its own: "${other}" and "${own}" both name ${address}`,
+          },
+        ];
+  });
+}
+
 type References = z.infer<typeof arenaReferences>;
 
 /** The arena, and of one that is at fault what other things must be judged by. */
@@ -251,7 +272,7 @@ function readArena(
   const arena = arenaSchema.safeParse(parsed);
   if (!arena.success) faults.push(...zodFaults(arena.error, name));
   const references = arenaReferences.parse(parsed);
-  faults.push(...crossFaults(references, variables, name), ...tradingFaults(references, variables, name));
+  for (const judge of [crossFaults, tradingFaults, accountFaults]) faults.push(...judge(references, variables, name));
   return { arena: arena.success ? arena.data : null, references };
 }
 

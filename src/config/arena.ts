@@ -242,7 +242,10 @@ export const arenaReferences = z
             .optional()
             .catch(undefined),
           live: z
-            .object({ keyEnv: variableName.optional().catch(undefined) })
+            .object({
+              keyEnv: variableName.optional().catch(undefined),
+              address: z.string().optional().catch(undefined),
+            })
             .optional()
             .catch(undefined),
         })

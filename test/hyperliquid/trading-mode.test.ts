@@ -16,7 +16,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 
-const live = (keyEnv: string) => ({ address: ADDRESS, keyEnv });
+const live = (keyEnv: string, address = ADDRESS) => ({ address, keyEnv });
 function load(env: Record<string, string>, models: object[] = [{ id: 'a', strategy: 'carry', live: live('KEY_A') }]) {
   const arenaFile = path.join(dir, 'arena.yaml');
   writeFileSync(arenaFile, JSON.stringify({ models }));
@@ -66,11 +66,32 @@ describe('the trading mode', () => {
   });
 
   it('live refuses a key that two models share: the numbers of their requests would collide', () => {
-    const models = ['a', 'b'].map((id) => ({ id, strategy: 'carry', live: live(`KEY_${id.toUpperCase()}`) }));
+    const models = ['a', 'b'].map((id) => ({
+      ...{ id, strategy: 'carry' },
+      live: live(`KEY_${id.toUpperCase()}`, `0x${id.repeat(40)}`),
+    }));
     expect(
       faultsOf(() => load({ TRADING_MODE: 'live', KEY_A: KEY, KEY_B: KEY.toUpperCase().replace('0X', '0x') }, models)),
     ).toContain('a key of its own');
     expect(() => load({ TRADING_MODE: 'live', KEY_A: KEY, KEY_B: OTHER }, models)).not.toThrow();
+  });
+});
+
+describe('two live models', () => {
+  const models = [
+    { id: 'a', strategy: 'carry', live: live('KEY_A') },
+    { id: 'b', strategy: 'carry', live: live('KEY_B', `0x${'A'.repeat(40)}`) },
+  ];
+  const keys = { KEY_A: KEY, KEY_B: OTHER };
+
+  it('on one account of the exchange are refused, and both are named', () => {
+    const faults = faultsOf(() => load({ TRADING_MODE: 'live', ...keys }, models));
+    expect(faults).toContain('models.1.live.address');
+    expect(faults).toContain(`\\"a\\" and \\"b\\" both name ${ADDRESS}`);
+  });
+
+  it('may stand in the file of a run on paper', () => {
+    expect(() => load(keys, models)).not.toThrow();
   });
 });
 
