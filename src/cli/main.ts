@@ -17,6 +17,7 @@ import { pauseCommand, resumeCommand, shadowCommand } from './pause.ts';
 import type { ProcessRoles } from './processes.ts';
 import { queuesCommand } from './queues.ts';
 import { recomputeCommand } from './recompute.ts';
+import { replayCommand } from './replay.ts';
 import { apiCommand, migrateCommand, schedulerCommand, workerCommand } from './roles.ts';
 import { upCommand } from './up.ts';
 import { verifyCommand } from './verify.ts';
@@ -54,6 +55,7 @@ export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'q
   parityCommand(program);
   askCommand(program);
   llmCommand(program);
+  replayCommand(program);
   verifyCommand(program);
   recomputeCommand(program);
   for (const command of program.commands) command.exitOverride();
