@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CodedError } from '../errors.ts';
-import { type Lease, releaseLease, renewLease, takeLease } from '../store/decisions.ts';
+import { type Lease, releaseLease, renewLease, takeLease } from '../store/leases.ts';
 import { seizeLease, sendingUntilMs } from '../store/trader-lease.ts';
 import type { Stories } from './context.ts';
 import { marketNow } from './market-now.ts';

@@ -54,11 +54,22 @@ export async function ingestTrades(
 
 async function sync(stories: Stories, modelId: string, asOfMs: number, follow: FollowUp): Promise<Ingested> {
   const head = (await ledger.ledgerHeads(stories.db, [modelId])).get(modelId) ?? 0;
+  return (await syncFillsBehind(stories, modelId, head, asOfMs, follow)).ingested;
+}
+
+/** The same where it is known how far the ledger goes. `told`: fills behind it, also those that somebody else has ingested meanwhile. */
+export async function syncFillsBehind(
+  stories: Stories,
+  modelId: string,
+  head: number,
+  asOfMs: number,
+  follow: FollowUp,
+): Promise<{ readonly told: number; readonly ingested: Ingested }> {
   const fills = await crossing('call exchange.fillsSince', () => stories.exchange.fillsSince(modelId, head));
-  if (fills.length === 0) return NOTHING;
+  if (fills.length === 0) return { told: 0, ingested: NOTHING };
   const syncedSeq = Math.max(head, ...fills.map((fill) => fill.seq));
   const own = fills.map((fill) => ({ ...fill, modelId }));
-  return ingestFills(stories, modelId, own, asOfMs, follow, syncedSeq);
+  return { told: fills.length, ingested: await ingestFills(stories, modelId, own, asOfMs, follow, syncedSeq) };
 }
 
 /**

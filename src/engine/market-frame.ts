@@ -8,7 +8,7 @@ import { changeOver, computeIndicators } from '../domain/indicators.ts';
 import { CANDLE_INTERVAL_MS, type Candle } from '../domain/market.ts';
 import { sha256 } from '../domain/random.ts';
 import { CodedError } from '../errors.ts';
-import { candlesBetween, ingestCursor, keepFrame, marketAsOf, readFrame, type StoredFrame } from '../store/market.ts';
+import { candlesBetween, findFrame, ingestCursor, keepFrame, marketAsOf, type StoredFrame } from '../store/market.ts';
 import type { Stories } from './context.ts';
 
 /** Bars that the longest indicator (EMA 200) needs to be settled. */
@@ -17,6 +17,7 @@ const CLOSES = 30;
 /** How long a slot waits for its prices; after that it decides on what is there. */
 const WATERMARK_WAIT_MS = 3000;
 const WATERMARK_POLL_MS = 25;
+const KEPT_FRAMES = 4;
 
 const HOUR_MS = 3_600_000;
 
@@ -24,6 +25,8 @@ export class FrameBuilder {
   readonly #stories: Stories;
   /** Candles behind the newest frame, so that the next one reads only what came since. */
   #recent: { uptoMs: number; candles: Map<string, Candle[]> } | null = null;
+  /** Stored frames of the newest slots that were asked for. */
+  readonly #kept = new Map<number, StoredFrame>();
   /** One build at a time; models of the same slot share it. */
   readonly #building = new Map<number, Promise<StoredFrame>>();
 
@@ -33,19 +36,32 @@ export class FrameBuilder {
 
   /** The slot's frame: the stored one, else built and stored. `mayBuild` false: null when there is none. */
   async frame(slotMs: number, signal: AbortSignal, mayBuild = true): Promise<StoredFrame | null> {
-    const running = this.#building.get(slotMs);
-    if (running) return running;
-    const stored = await readFrame(this.#stories.db, this.#stories.market.provider, slotMs);
-    if (stored || !mayBuild) return stored;
+    const kept = this.#kept.get(slotMs) ?? this.#building.get(slotMs);
+    if (kept) return kept;
+    const { db, market } = this.#stories;
+    const { stored, watermarkMs } = await findFrame(db, market.provider, slotMs);
+    if (stored) return this.#keep(slotMs, stored);
+    if (!mayBuild) return null;
     const build =
-      this.#building.get(slotMs) ?? this.#build(slotMs, signal).finally(() => this.#building.delete(slotMs));
+      this.#building.get(slotMs) ??
+      this.#build(slotMs, watermarkMs, signal)
+        .then((built) => this.#keep(slotMs, built))
+        .finally(() => this.#building.delete(slotMs));
     this.#building.set(slotMs, build);
     return build;
   }
 
-  async #build(slotMs: number, signal: AbortSignal): Promise<StoredFrame> {
+  /** A stored frame never changes: the other models of its slot need not ask for it. */
+  #keep(slotMs: number, stored: StoredFrame): StoredFrame {
+    this.#kept.set(slotMs, stored);
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > KEPT_FRAMES && oldest !== undefined) this.#kept.delete(oldest);
+    return stored;
+  }
+
+  async #build(slotMs: number, seenMs: number, signal: AbortSignal): Promise<StoredFrame> {
     const { db, market, config } = this.#stories;
-    const watermarkMs = await this.#awaitWatermark(slotMs, signal);
+    const watermarkMs = await this.#awaitWatermark(slotMs, seenMs, signal);
     const assets = await marketAsOf(db, market.provider, slotMs);
     if (assets.length === 0)
       throw new CodedError(
@@ -68,14 +84,16 @@ export class FrameBuilder {
     return keepFrame(db, frame, frameDigest(frame));
   }
 
-  async #awaitWatermark(slotMs: number, signal: AbortSignal): Promise<number> {
+  /** Waits for the slot's prices, a bounded time. `seenMs`: the watermark as it was read just now. */
+  async #awaitWatermark(slotMs: number, seenMs: number, signal: AbortSignal): Promise<number> {
     const { db, market } = this.#stories;
     const deadline = Date.now() + WATERMARK_WAIT_MS;
-    for (;;) {
-      const watermarkMs = (await ingestCursor(db, market.provider))?.watermarkMs ?? 0;
-      if (watermarkMs >= slotMs || Date.now() > deadline) return watermarkMs;
+    let watermarkMs = seenMs;
+    while (watermarkMs < slotMs && Date.now() <= deadline) {
       await sleep(WATERMARK_POLL_MS, undefined, { signal });
+      watermarkMs = (await ingestCursor(db, market.provider))?.watermarkMs ?? 0;
     }
+    return watermarkMs;
   }
 
   /** Candles that were closed at the slot, as many as the indicators need. */

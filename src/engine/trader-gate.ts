@@ -12,10 +12,11 @@ export type Gate =
 
 /**
  * Asks the gate at a moment, market ms. A breaker's pause whose time has come ends here. A breaker counts from the moment behind the
- * one it tripped at: what happens at one moment of a replay is the same in whichever order its jobs run.
+ * one it tripped at: what happens at one moment of a replay is the same in whichever order its jobs run. `known`: the trader as it has
+ * been read just now.
  */
-export async function traderGate(stories: Stories, modelId: string, nowMs: number): Promise<Gate> {
-  const [trader] = await traderStates(stories.db, [modelId]);
+export async function traderGate(stories: Stories, modelId: string, nowMs: number, known?: TraderRow): Promise<Gate> {
+  const trader = known ?? (await traderStates(stories.db, [modelId]))[0];
   if (trader === undefined) return { kind: 'held', reason: 'the trader is gone' };
   if (pauseIsOver(trader, nowMs)) return wake(stories, modelId, nowMs);
   return gateOf(trader, nowMs);

@@ -22,28 +22,28 @@ export type CycleMemory = {
   }[];
 };
 
+/** The slot, the start of its day, and since when positions that were closed count. */
+export type MemoryMoment = { readonly slotMs: number; readonly dayStartMs: number; readonly cooledSinceMs: number };
+
+const rows = (sql: string) => `(SELECT coalesce(jsonb_agg(to_jsonb(r)), '[]') FROM (${sql}) r)`;
+
 /**
- * The memory as of a slot: snapshots of the slot itself are not asked, since they may or may not be there yet. Null when there is no
- * such account.
+ * The memory of model $1 at slot $2, day start $3, cooled since $4, as one value. Snapshots of the slot itself are not asked, since they
+ * may or may not be there yet.
  */
-export async function cycleMemory(
-  db: Queryable,
-  modelId: string,
-  at: { readonly slotMs: number; readonly dayStartMs: number; readonly cooledSinceMs: number },
-): Promise<CycleMemory | null> {
-  const rows = await db.query<CycleMemory>(
-    `SELECT a.initial_equity_usd AS "initialEquityUsd", a.inception_ts_ms AS "inceptionTsMs",
-            (SELECT equity_usd FROM account_equity_snapshots WHERE model_id = $1 AND ts_ms <= least($3::bigint, $2::bigint - 1) ORDER BY ts_ms DESC LIMIT 1) AS "dayBeforeEquityUsd",
-            CASE WHEN a.transfers_usd = 0 THEN 0 ELSE
-              (SELECT coalesce(sum(closed_pnl), 0) FROM fills WHERE model_id = $1 AND kind = 'transfer' AND ts_ms >= $3 AND ts_ms <= $2) END AS "dayTransfersUsd",
-            (SELECT sharpe_ratio FROM account_equity_snapshots WHERE model_id = $1 AND ts_ms < $2 ORDER BY ts_ms DESC LIMIT 1) AS "sharpeRatio",
-            t.metadata->'entryPause' AS pause,
-            (SELECT coalesce(jsonb_agg(jsonb_build_object('symbol', symbol, 'exitTsMs', exit) ORDER BY symbol), '[]')
-             FROM (SELECT symbol, max(exit_ts_ms) AS exit FROM positions WHERE model_id = $1 AND status = 'closed' AND exit_ts_ms > $4 GROUP BY symbol) c) AS closed,
-            (SELECT coalesce(jsonb_agg(jsonb_build_object('symbol', symbol, 'entryTsMs', entry_ts_ms, 'stopLoss', stop_loss, 'takeProfit', take_profit)), '[]')
-             FROM positions WHERE model_id = $1 AND status = 'open') AS positions
-     FROM accounts a JOIN trader_state t ON t.trader_id = a.model_id WHERE a.model_id = $1`,
-    [modelId, at.slotMs, at.dayStartMs, at.cooledSinceMs],
-  );
-  return rows[0] ?? null;
+export const MEMORY = `SELECT jsonb_build_object(
+    'initialEquityUsd', a.initial_equity_usd, 'inceptionTsMs', a.inception_ts_ms,
+    'dayBeforeEquityUsd', (SELECT equity_usd FROM account_equity_snapshots WHERE model_id = $1 AND ts_ms <= least($3::bigint, $2::bigint - 1) ORDER BY ts_ms DESC LIMIT 1),
+    'dayTransfersUsd', CASE WHEN a.transfers_usd = 0 THEN 0 ELSE
+      (SELECT coalesce(sum(closed_pnl), 0) FROM fills WHERE model_id = $1 AND kind = 'transfer' AND ts_ms >= $3 AND ts_ms <= $2) END,
+    'sharpeRatio', (SELECT sharpe_ratio FROM account_equity_snapshots WHERE model_id = $1 AND ts_ms < $2 ORDER BY ts_ms DESC LIMIT 1),
+    'pause', t.metadata->'entryPause',
+    'closed', ${rows(`SELECT symbol, max(exit_ts_ms) AS "exitTsMs" FROM positions WHERE model_id = $1 AND status = 'closed' AND exit_ts_ms > $4 GROUP BY symbol ORDER BY symbol`)},
+    'positions', ${rows(`SELECT symbol, entry_ts_ms AS "entryTsMs", stop_loss AS "stopLoss", take_profit AS "takeProfit" FROM positions WHERE model_id = $1 AND status = 'open' ORDER BY symbol`)}
+  ) AS memory FROM accounts a JOIN trader_state t ON t.trader_id = a.model_id WHERE a.model_id = $1`;
+
+/** Reads the memory. Null when there is no such account. */
+export async function cycleMemory(db: Queryable, modelId: string, at: MemoryMoment): Promise<CycleMemory | null> {
+  const [row] = await db.query<{ memory: CycleMemory }>(MEMORY, [modelId, at.slotMs, at.dayStartMs, at.cooledSinceMs]);
+  return row?.memory ?? null;
 }

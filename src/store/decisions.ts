@@ -1,13 +1,12 @@
-/** Decision cycles and the lease under which one of them runs. Every step is a compare-and-set on the lease's epoch. */
+/** Decision cycles: their steps and their end. Every step is a compare-and-set on the epoch of the model's lease. */
 
 import type { Answer, DecisionContext } from '../domain/decision.ts';
 import type { Rejection } from '../domain/review.ts';
 import type { SizedOrder } from '../domain/sizing.ts';
-import { CodedError } from '../errors.ts';
 import type { Database, Queryable } from './database.ts';
 import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
 import { toJsonb } from './jsonb.ts';
-import { RELAXED } from './relaxed.ts';
+import { LEASE_MS, type Lease, leaseLost } from './leases.ts';
 
 export type CycleStep = 'started' | 'asking' | 'answered' | 'sending' | 'guarding' | 'done';
 
@@ -48,55 +47,8 @@ export type Cycle = {
   readonly errorMessage: string | null;
 };
 
-const CYCLE_COLUMNS = `id, model_id AS "modelId", slot_ms AS "slotMs", cycle_number AS "cycleNumber", step, context, answer, orders, rejected,
+export const CYCLE_COLUMNS = `id, model_id AS "modelId", slot_ms AS "slotMs", cycle_number AS "cycleNumber", step, context, answer, orders, rejected,
   prompt_digest AS "promptDigest", reserved_tokens AS "reservedTokens", reserved_usd AS "reservedUsd", error_code AS "errorCode", error_message AS "errorMessage"`;
-
-/** How long a lease lasts without a step; a cycle that waits for a language model renews it. */
-export const LEASE_MS = 10_000;
-
-export type Lease = { readonly modelId: string; readonly epoch: number };
-
-export type CycleStart =
-  | { readonly kind: 'started'; readonly lease: Lease; readonly cycle: Cycle; readonly state: string }
-  | { readonly kind: 'busy'; readonly retryAfterMs: number }
-  | { readonly kind: 'done' };
-
-/**
- * Takes the model's lease and the slot's row in one statement. Busy: another cycle of the model holds the lease. Done: the
- * slot's cycle has finished before.
- */
-export async function beginCycle(db: Queryable, modelId: string, slotMs: number): Promise<CycleStart> {
-  const rows = await db.query<Cycle & { epoch: number; state: string }>(
-    `WITH ${RELAXED}, finished AS (
-       SELECT 1 FROM decision_cycles WHERE model_id = $1 AND slot_ms = $2 AND step = 'done'
-     ), lease AS (
-       UPDATE trader_state SET lease_epoch = lease_epoch + 1, lease_until = clock_timestamp() + $3 * interval '1 millisecond' FROM relaxed
-       WHERE trader_id = $1 AND (lease_until IS NULL OR lease_until < clock_timestamp()) AND NOT EXISTS (SELECT 1 FROM finished)
-       RETURNING lease_epoch, state
-     ), cycle AS (
-       INSERT INTO decision_cycles (model_id, slot_ms, cycle_number, lease_epoch, attempts)
-       SELECT $1, $2, coalesce((SELECT cycle_number FROM decision_cycles WHERE model_id = $1 ORDER BY cycle_number DESC LIMIT 1), 0) + 1, lease_epoch, 1 FROM lease
-       ON CONFLICT (model_id, slot_ms) DO UPDATE SET lease_epoch = excluded.lease_epoch, attempts = decision_cycles.attempts + 1
-       RETURNING *
-     )
-     SELECT ${CYCLE_COLUMNS}, l.lease_epoch AS epoch, l.state FROM cycle CROSS JOIN lease l`.replace(
-      'SELECT id, model_id',
-      'SELECT cycle.id, model_id',
-    ),
-    [modelId, slotMs, LEASE_MS],
-  );
-  const row = rows[0];
-  if (row) return { kind: 'started', lease: { modelId, epoch: row.epoch }, cycle: row, state: row.state };
-  const [why] = await db.query<{ done: boolean; waitMs: number | null }>(
-    `SELECT EXISTS (SELECT 1 FROM decision_cycles WHERE model_id = $1 AND slot_ms = $2 AND step = 'done') AS done,
-            (SELECT greatest(0, extract(epoch FROM lease_until - clock_timestamp()) * 1000)::bigint FROM trader_state WHERE trader_id = $1) AS "waitMs"`,
-    [modelId, slotMs],
-  );
-  if (why?.done) return { kind: 'done' };
-  if (why?.waitMs === null || why === undefined)
-    throw new CodedError('NOF0_MODEL_UNKNOWN', `no trader "${modelId}" is registered`);
-  return { kind: 'busy', retryAfterMs: Math.min(1000, Math.max(50, why.waitMs + 10)) };
-}
 
 export type CyclePatch = Partial<{
   step: CycleStep;
@@ -177,16 +129,6 @@ export async function saveStepIfRunning(
   return row.saved;
 }
 
-/** Takes the lease for something else than a cycle; `releaseLease` gives it back. Null while somebody holds it. */
-export async function takeLease(db: Queryable, modelId: string): Promise<Lease | null> {
-  const [row] = await db.query<{ epoch: number }>(
-    `UPDATE trader_state SET lease_epoch = lease_epoch + 1, lease_until = clock_timestamp() + $2 * interval '1 millisecond'
-     WHERE trader_id = $1 AND (lease_until IS NULL OR lease_until < clock_timestamp()) RETURNING lease_epoch AS epoch`,
-    [modelId, LEASE_MS],
-  );
-  return row === undefined ? null : { modelId, epoch: row.epoch };
-}
-
 /** Notes stop orders on the open positions they belong to. Returns the effects, which have to be drained. */
 export function attachStops(
   db: Queryable,
@@ -202,23 +144,6 @@ export function attachStops(
      SELECT ${EFFECT_COLUMNS} FROM add_effects($3::jsonb, $4)`,
     [modelId, toJsonb(stops), toJsonb(effects), EFFECT_LEASE_MS],
   );
-}
-
-/** Keeps the lease while a slow answer is awaited. False when it is lost. */
-export async function renewLease(db: Queryable, lease: Lease): Promise<boolean> {
-  const rows = await db.query(
-    `UPDATE trader_state SET lease_until = clock_timestamp() + $3 * interval '1 millisecond' WHERE trader_id = $1 AND lease_epoch = $2 RETURNING 1`,
-    [lease.modelId, lease.epoch, LEASE_MS],
-  );
-  return rows.length > 0;
-}
-
-/** Gives the lease back without finishing the cycle: the attempt failed, another one may begin at once. */
-export async function releaseLease(db: Queryable, lease: Lease): Promise<void> {
-  await db.query('UPDATE trader_state SET lease_until = NULL WHERE trader_id = $1 AND lease_epoch = $2', [
-    lease.modelId,
-    lease.epoch,
-  ]);
 }
 
 export type Message = {
@@ -288,13 +213,6 @@ export async function finishCycle(
   );
   if (rows.length === 0) throw leaseLost(lease);
   return rows;
-}
-
-function leaseLost(lease: Lease): CodedError {
-  return new CodedError(
-    'NOF0_LEASE_LOST',
-    `the decision lease of "${lease.modelId}" (epoch ${lease.epoch}) passed to another process`,
-  );
 }
 
 /** Orders of the given slots' cycles, for finding what a fill was meant to be. */

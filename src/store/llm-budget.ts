@@ -5,7 +5,7 @@
 
 import type { Usage } from '../domain/decision.ts';
 import type { Queryable } from './database.ts';
-import type { Lease } from './decisions.ts';
+import type { Lease } from './leases.ts';
 
 /** Null: unlimited. */
 export type BudgetLimit = { readonly tokens: number | null; readonly usd: number | null };

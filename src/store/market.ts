@@ -253,11 +253,28 @@ export async function readFrame(db: Queryable, provider: string, slotMs: number)
   return rows[0] ? { digest: rows[0].digest, frame: rows[0].payload } : null;
 }
 
-/** Stores the frame unless the slot has one; returns the one that is stored, whoever wrote it. */
+/** The slot's frame if there is one, and how far the market is known. */
+export async function findFrame(
+  db: Queryable,
+  provider: string,
+  slotMs: number,
+): Promise<{ readonly stored: StoredFrame | null; readonly watermarkMs: number }> {
+  const [row] = await db.query<{ digest: string | null; payload: MarketFrame; watermarkMs: number | null }>(
+    `SELECT f.digest, f.payload, (SELECT watermark_ms FROM ingest_cursors WHERE provider = $1) AS "watermarkMs"
+     FROM (SELECT $2::bigint AS slot_ms) s LEFT JOIN market_frames f ON f.market_provider = $1 AND f.slot_ms = s.slot_ms`,
+    [provider, slotMs],
+  );
+  const stored = row?.digest ? { digest: row.digest, frame: row.payload } : null;
+  return { stored, watermarkMs: row?.watermarkMs ?? 0 };
+}
+
+/** Stores the frame unless the slot has one; returns the one that is stored, whoever wrote it, in the form that it is stored in. */
 export async function keepFrame(db: Queryable, frame: MarketFrame, digest: string): Promise<StoredFrame> {
-  await db.query(
-    `WITH ${RELAXED} INSERT INTO market_frames (market_provider, slot_ms, digest, payload) SELECT $1, $2, $3, $4::jsonb FROM relaxed ON CONFLICT DO NOTHING`,
+  const [mine] = await db.query<{ digest: string; payload: MarketFrame }>(
+    `WITH ${RELAXED} INSERT INTO market_frames (market_provider, slot_ms, digest, payload) SELECT $1, $2, $3, $4::jsonb FROM relaxed
+     ON CONFLICT DO NOTHING RETURNING digest, payload`,
     [frame.provider, frame.slotMs, digest, JSON.stringify(frame)],
   );
+  if (mine) return { digest: mine.digest, frame: mine.payload };
   return (await readFrame(db, frame.provider, frame.slotMs)) ?? { digest, frame };
 }

@@ -1,7 +1,7 @@
 /** The lease of a trader in the hands of a person: taken from a cycle that has sent nothing, never from one that has. */
 
 import type { Database, Queryable } from './database.ts';
-import { LEASE_MS, type Lease } from './decisions.ts';
+import { LEASE_MS, type Lease } from './leases.ts';
 
 /** Steps in which orders may be on their way. */
 const SENDS = `step NOT IN ('started', 'asking', 'answered', 'done')`;

@@ -13,7 +13,7 @@ export type TraderRow = TraderStanding & {
 };
 
 const millis = (column: string) => `(extract(epoch FROM ${column}) * 1000)::bigint`;
-const TRADER_COLUMNS = `trader_id AS "traderId", state, ${millis('last_decision_at')} AS "lastDecisionAtMs", ${millis('pause_until')} AS "pauseUntilMs",
+export const TRADER_COLUMNS = `trader_id AS "traderId", state, ${millis('last_decision_at')} AS "lastDecisionAtMs", ${millis('pause_until')} AS "pauseUntilMs",
   coalesce(metadata->>'pausedFrom', CASE WHEN state = 'shadow' THEN 'shadow' ELSE 'running' END) AS "resumesAs", metadata->>'reason' AS reason,
   (metadata->>'heldSinceMs')::bigint AS "heldSinceMs"`;
 

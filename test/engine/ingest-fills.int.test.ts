@@ -2,8 +2,11 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Fill } from '../../src/domain/fill.ts';
 import { clientOrderId, type Leg } from '../../src/domain/ids.ts';
+import { memoryMoment } from '../../src/engine/decision-cycle/build-context.ts';
 import { ingestFills, syncFills } from '../../src/engine/ingest-fills.ts';
-import { beginCycle, releaseLease, saveStep } from '../../src/store/decisions.ts';
+import { beginCycle } from '../../src/store/cycle-start.ts';
+import { saveStep } from '../../src/store/decisions.ts';
+import { releaseLease } from '../../src/store/leases.ts';
 import { ledgerHeads, ledgerTails } from '../../src/store/ledger.ts';
 import { registerModels } from '../../src/store/models.ts';
 import { fill } from '../domain/fills.ts';
@@ -580,7 +583,7 @@ it("the plan of the decision goes onto the position and its trades, found by the
     invalidationCondition: 'never',
   };
   const entry = clientOrderId(model, T0, 'entry', 'BTC');
-  const start = await beginCycle(arena.db, model, T0);
+  const start = await beginCycle(arena.db, model, memoryMoment(arena.stories, T0));
   if (start.kind !== 'started') throw new Error('the cycle did not start');
   const order = {
     leg: 'entry',
@@ -653,7 +656,7 @@ it('a position that a late fill splits off has the stop and target of its own de
     [first, [11, 12]],
     [second, [21, 22]],
   ] as const) {
-    const start = await beginCycle(arena.db, model, slotMs);
+    const start = await beginCycle(arena.db, model, memoryMoment(arena.stories, slotMs));
     if (start.kind !== 'started') throw new Error('the cycle did not start');
     const common = {
       symbol: 'BTC',

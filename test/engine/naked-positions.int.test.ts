@@ -7,7 +7,8 @@ import { guardPositions } from '../../src/engine/guard-positions.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { FrameBuilder } from '../../src/engine/market-frame.ts';
 import type { Exchange, OrderIntent, PreparedOrders } from '../../src/exchange/exchange.ts';
-import { type CycleOrders, takeLease } from '../../src/store/decisions.ts';
+import type { CycleOrders } from '../../src/store/decisions.ts';
+import { takeLease } from '../../src/store/leases.ts';
 import { type Arena, arenaConfig, count, feed, never, one, openTestArena, T0, tick } from './arena.ts';
 import { withExchange } from './stand-ins.ts';
 

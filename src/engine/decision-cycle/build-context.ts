@@ -2,9 +2,10 @@
 
 import type { DecisionContext } from '../../domain/decision.ts';
 import { entryPause } from '../../domain/pause.ts';
+import { slotAt } from '../../domain/time.ts';
 import { CodedError } from '../../errors.ts';
 import type { AccountState } from '../../exchange/exchange.ts';
-import { type CycleMemory, cycleMemory } from '../../store/cycle-memory.ts';
+import { type CycleMemory, cycleMemory, type MemoryMoment } from '../../store/cycle-memory.ts';
 import type { Stories } from '../context.ts';
 import { limitsOf, pauseRulesOf } from './limits.ts';
 
@@ -13,20 +14,18 @@ const DAY_MS = 86_400_000;
 /**
  * What the model may know about itself: the exchange's own view of the account, enriched with what the ledger remembers about each
  * position (when it was opened, its stop and target), its limits, and what pauses and cooldowns hold. Sizes follow the exchange.
+ * `remembered`: the platform's memory if it is known to be of now; else it is read.
  */
 export async function buildContext(
   stories: Stories,
   cycle: Pick<DecisionContext, 'modelId' | 'slotMs' | 'cycleNumber'>,
+  remembered: CycleMemory | null,
 ): Promise<DecisionContext> {
   const { db, exchange, config } = stories;
   const rules = config.arena.guardrails;
   const [state, memory] = await Promise.all([
     exchange.accountState(cycle.modelId),
-    cycleMemory(db, cycle.modelId, {
-      slotMs: cycle.slotMs,
-      dayStartMs: Math.floor(cycle.slotMs / DAY_MS) * DAY_MS,
-      cooledSinceMs: cycle.slotMs - rules.cooldown,
-    }),
+    remembered ?? cycleMemory(db, cycle.modelId, memoryMoment(stories, cycle.slotMs)),
   ]);
   if (memory === null) throw new CodedError('NOF0_MODEL_UNKNOWN', `no account for model "${cycle.modelId}"`);
   return {
@@ -41,6 +40,11 @@ export async function buildContext(
     limits: limitsOf(rules, state.equityUsd),
     history: historyOf(stories, state, memory, cycle.slotMs),
   };
+}
+
+export function memoryMoment({ config }: Stories, slotMs: number): MemoryMoment {
+  const { cooldown } = config.arena.guardrails;
+  return { slotMs, dayStartMs: slotAt(slotMs, DAY_MS), cooledSinceMs: slotMs - cooldown };
 }
 
 function positionsOf(state: AccountState, memory: CycleMemory, slotMs: number): DecisionContext['positions'] {

@@ -14,24 +14,18 @@ import type { MarketFrame } from '../../domain/decision.ts';
 import { nakedEntries } from '../../domain/stops.ts';
 import { lateAfterMs } from '../../domain/time.ts';
 import { CodedError } from '../../errors.ts';
-import {
-  beginCycle,
-  type Cycle,
-  type CycleOrders,
-  type CyclePatch,
-  type CycleStart,
-  releaseLease,
-  saveStep,
-  saveStepIfRunning,
-} from '../../store/decisions.ts';
+import { beginCycle, type CycleStart } from '../../store/cycle-start.ts';
+import { type Cycle, type CycleOrders, type CyclePatch, saveStep, saveStepIfRunning } from '../../store/decisions.ts';
+import { releaseLease } from '../../store/leases.ts';
+import type { TraderRow } from '../../store/trader-state.ts';
 import { outsideWork } from '../../telemetry/work.ts';
 import { committed, done, type Outcome, type Stories, skipped, snoozed, type Trader } from '../context.ts';
-import { syncFills } from '../ingest-fills.ts';
+import { syncFills, syncFillsBehind } from '../ingest-fills.ts';
 import type { FrameBuilder } from '../market-frame.ts';
 import { type Gate, traderGate } from '../trader-gate.ts';
 import { type Asked, askBuiltin, conversation } from './ask.ts';
 import { askEndpoint } from './ask-endpoint.ts';
-import { buildContext } from './build-context.ts';
+import { buildContext, memoryMoment } from './build-context.ts';
 import { closeNaked, reportNaked } from './close-naked.ts';
 import { lookUpRequest, reviewAnswer, sendRequest } from './orders.ts';
 import { recordCycle } from './record.ts';
@@ -47,7 +41,9 @@ export async function runDecisionCycle(
 ): Promise<Outcome> {
   const trader = stories.traders.get(modelId);
   if (trader === undefined) throw new CodedError('NOF0_MODEL_UNKNOWN', `model "${modelId}" is not in the arena file`);
-  const start = await committed(stories, 'begin-cycle', () => beginCycle(stories.db, modelId, slotMs));
+  const start = await committed(stories, 'begin-cycle', () =>
+    beginCycle(stories.db, modelId, memoryMoment(stories, slotMs)),
+  );
   if (start.kind === 'done') return skipped('this slot has been decided');
   if (start.kind === 'busy') return snoozed(start.retryAfterMs, 'another cycle of this model is running');
   try {
@@ -68,6 +64,8 @@ class DecisionCycle {
   readonly #start: Started;
   readonly #signal: AbortSignal;
   #cycle: Cycle;
+  /** What was found at the beginning still holds: no fill has come since. */
+  #mayRemember = true;
 
   constructor(stories: Stories, frames: FrameBuilder, trader: Trader, start: Started, signal: AbortSignal) {
     this.#stories = stories;
@@ -84,17 +82,28 @@ class DecisionCycle {
   }
 
   async run(): Promise<Outcome> {
-    await syncFills(this.#stories, this.#cycle.modelId, this.#nowMs, { snapshot: true });
-    if (this.#cycle.step === 'asking') return this.#answerLost();
     const { step, orders } = this.#cycle;
+    await this.#syncFills();
+    if (step === 'asking') return this.#answerLost();
     if (step === 'sending') return this.#sendAgain(await this.#rememberedMessages());
     if (step === 'guarding' && orders?.guard) return this.#guard({}, orders, await this.#rememberedMessages());
     return this.#decide();
   }
 
+  /** What the exchange has beyond the ledger, which is known to go as far as it did at the beginning until something comes. */
+  async #syncFills(): Promise<void> {
+    const { modelId } = this.#cycle;
+    const follow = { snapshot: true };
+    if (this.#mayRemember) {
+      const { syncedSeq } = this.#start.found;
+      const { told } = await syncFillsBehind(this.#stories, modelId, syncedSeq, this.#nowMs, follow);
+      this.#mayRemember = told === 0;
+    } else await syncFills(this.#stories, modelId, this.#nowMs, follow);
+  }
+
   /** Frame, context, answer and orders; what is stored already is used as it is. */
   async #decide(): Promise<Outcome> {
-    const gate = await this.#gate();
+    const gate = await this.#gate(this.#start.found.trader);
     if (gate.kind === 'held') return this.#hold(gate.reason, null);
     const stored = await this.#frames.frame(this.#cycle.slotMs, this.#signal, !this.#isLate());
     if (stored === null) return this.#hold('the slot is late and has no frame', 'NOF0_FRAME_MISSING');
@@ -143,14 +152,15 @@ class DecisionCycle {
   }
 
   /** Asked before the model and again before orders leave: it may think for a minute, and somebody may pause the trader meanwhile. */
-  #gate(): Promise<Gate> {
-    return traderGate(this.#stories, this.#cycle.modelId, this.#nowMs);
+  #gate(known?: TraderRow): Promise<Gate> {
+    return traderGate(this.#stories, this.#cycle.modelId, this.#nowMs, known);
   }
 
   /** Builds the context and asks. The intent of a call that costs money is stored before it. */
   async #ask(frame: MarketFrame): Promise<Asked> {
     const { modelId, slotMs, cycleNumber } = this.#cycle;
-    const context = await buildContext(this.#stories, { modelId, slotMs, cycleNumber });
+    const memory = this.#mayRemember ? this.#start.found.memory : null;
+    const context = await buildContext(this.#stories, { modelId, slotMs, cycleNumber }, memory);
     this.#signal.throwIfAborted();
     if (this.#trader.model.deterministic) return askBuiltin(this.#stories, this.#trader, context, frame, this.#signal);
     return askEndpoint(this.#stories, this.#trader, context, frame, this.#start.lease, this.#signal);
@@ -179,7 +189,7 @@ class DecisionCycle {
   async #sent(patch: CyclePatch, sent: CycleOrders, messages: Asked['messages']): Promise<Outcome> {
     if (nakedEntries(sent.legs).length > 0) return this.#guard(patch, sent, messages);
     // The answer of an exchange is no fill: it only says that there is something to fetch.
-    await syncFills(this.#stories, this.#cycle.modelId, this.#nowMs, { snapshot: true });
+    await this.#syncFills();
     return this.#finish({ ...patch, orders: sent, success: true }, messages);
   }
 
@@ -189,7 +199,7 @@ class DecisionCycle {
     const orders = await closeNaked(this.#stories, this.#cycle, sent, this.#nowMs, this.#signal, (next) =>
       this.#save({ ...patch, orders: next, step: 'guarding' }),
     );
-    await syncFills(this.#stories, modelId, this.#nowMs, { snapshot: true });
+    await this.#syncFills();
     const errorMessage = reportNaked(this.#stories, modelId, orders);
     return this.#finish(
       { ...patch, orders, success: false, errorCode: 'NOF0_STOP_NOT_PLACED', errorMessage },

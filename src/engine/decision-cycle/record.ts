@@ -3,7 +3,8 @@
 import type { DecisionContext } from '../../domain/decision.ts';
 import { journalEffect } from '../../domain/journal.ts';
 import { refresh } from '../../domain/published-keys.ts';
-import { type CyclePatch, finishCycle, type Lease, type Message } from '../../store/decisions.ts';
+import { type CyclePatch, finishCycle, type Message } from '../../store/decisions.ts';
+import type { Lease } from '../../store/leases.ts';
 import { committed, type Stories } from '../context.ts';
 
 export async function recordCycle(
