@@ -2,7 +2,6 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { z } from 'zod';
 import type { Fill } from '../../src/domain/fill.ts';
 
 let made = 0;
@@ -43,23 +42,3 @@ export function hasShared(path: string): boolean {
 export function readShared(path: string): unknown {
   return JSON.parse(readFileSync(sharedFolder + path, 'utf8'));
 }
-
-const numeric = z.string().transform(Number);
-
-/** An answer of the exchange's `userFills` query. */
-export const recordedFills = z.array(
-  z.object({
-    coin: z.string(),
-    px: numeric,
-    sz: numeric,
-    side: z.enum(['A', 'B']),
-    time: z.number(),
-    startPosition: numeric,
-    closedPnl: numeric,
-    oid: z.number(),
-    crossed: z.boolean(),
-    fee: numeric,
-    tid: z.number(),
-    liquidation: z.unknown().optional(),
-  }),
-);
