@@ -52,7 +52,9 @@ function paperExchange(db: Database, market: MarketData, config: Config): Exchan
 }
 
 async function hyperliquidDoors(resources: DoorNeeds): Promise<Doors> {
-  const { config, run, db, logger } = resources;
+  const { config, run, db, logger, metrics } = resources;
+  const isLive = run.settings.trading === 'live';
+  const live = isLive ? Object.entries(config.trading.accounts) : [];
   const client = hyperliquidClient(resources);
   const market = await openMarket({
     kind: 'hyperliquid',
@@ -60,6 +62,11 @@ async function hyperliquidDoors(resources: DoorNeeds): Promise<Doors> {
     symbols: config.arena.hyperliquid.symbols,
     historyMs: config.arena.history,
     onUnknown: (symbols) => logger.warn({ symbols }, 'Hyperliquid does not list these; they are left out'),
+    feed: {
+      accounts: new Map(live.map(([model, { address }]) => [address.toLowerCase(), model])),
+      metrics,
+      log: (message, details) => logger.warn(details, message),
+    },
   });
   if (run.settings.trading !== 'live') return { market, exchange: paperExchange(db, market, config) };
   const accounts = config.arena.models.flatMap(({ id, initialEquityUsd }) => {

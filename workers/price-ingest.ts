@@ -1,5 +1,5 @@
 import type { Stories } from '../src/engine/context.ts';
-import { ingestPrices } from '../src/engine/ingest-prices.ts';
+import { ingestPrices, ingestPushed } from '../src/engine/ingest-prices.ts';
 import { CodedError } from '../src/errors.ts';
 import type { Handler } from './define-worker.ts';
 
@@ -11,6 +11,7 @@ export function priceIngestHandler(stories: Stories): Handler<'price-ingest'> {
         `this run ingests "${stories.market.provider}", not "${payload.provider}"`,
       );
     }
+    if (payload.batch !== null) return ingestPushed(stories, payload.batch, payload.asOfMs, signal);
     return ingestPrices(stories, payload.asOfMs, signal);
   };
 }

@@ -6,6 +6,7 @@ import { askCommand } from './ask.ts';
 import { cancelCommand } from './cancel.ts';
 import { consumeCommand } from './consume.ts';
 import { enqueueCommand } from './enqueue.ts';
+import { feedCommand } from './feed.ts';
 import { closeCommand, flattenCommand, haltCommand } from './flatten.ts';
 import { auditCommand, runsCommand } from './history.ts';
 import { importCommand } from './import.ts';
@@ -35,6 +36,7 @@ export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'q
   upCommand(program, processes);
   schedulerCommand(program, processes);
   workerCommand(program, processes);
+  feedCommand(program, processes);
   apiCommand(program);
   migrateCommand(program);
   enqueueCommand(program);

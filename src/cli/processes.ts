@@ -12,6 +12,8 @@ export type ProcessRoles = {
     stories: Stories,
     speed: number | 'max',
   ): Promise<{ readonly finished: Promise<void>; stop(): Promise<void> }>;
+  /** Stands for election as the holder of the market's feed. */
+  startFeed(resources: Resources, stories: Stories): { stop(): Promise<void> };
   startWorkers(
     resources: Resources,
     opened: { stories: Stories; frames: FrameBuilder },

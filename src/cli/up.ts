@@ -96,6 +96,8 @@ async function serve(session: Session, resources: Resources, serving: Serving): 
   const { flags, roles, startedAt } = serving;
   const opened = await openStories(resources);
   const scheduler = await roles.startScheduler(resources, opened.stories, serving.speed);
+  // A market with a feed is listened to; others are polled.
+  const feed = opened.stories.market.openFeed ? roles.startFeed(resources, opened.stories) : null;
   const workers = flags.worker
     ? await roles.startWorkers(resources, opened, { queues: roles.queues, concurrency: serving.concurrency })
     : null;
@@ -119,7 +121,7 @@ async function serve(session: Session, resources: Resources, serving: Serving): 
   const reason = await untilStopped(ended);
   await summary.stop();
   note(reason === 'ended' ? 'the replay has reached its end' : `${reason}: finishing running jobs`);
-  await scheduler.stop();
+  await Promise.all([scheduler.stop(), feed?.stop()]);
   await Promise.all([workers?.close(DRAIN_MS), webhook?.stop(), server.close()]);
   if (reason === 'ended') await printEnd(session, resources);
 }

@@ -1,12 +1,17 @@
 /** What the market said since the last time → Postgres, the paper exchange, the price keys. */
 
+import type { MarketBatch } from '../domain/market.ts';
 import { refresh } from '../domain/published-keys.ts';
+import type { PushedBatch } from '../jobs/price-ingest.ts';
 import { enqueueEffect } from '../jobs/registry.ts';
 import { addEffects, type EffectRow } from '../store/effects.ts';
 import { ledgerHeads } from '../store/ledger.ts';
-import { ensurePartitions, ingestCursor, storeBatch } from '../store/market.ts';
+import { ANY_WATERMARK, ensurePartitions, ingestCursor, storeBatch } from '../store/market.ts';
 import { crossing } from '../telemetry/boundaries.ts';
 import { committed, done, type Outcome, type Stories, skipped } from './context.ts';
+
+/** A feed tells everything within a few seconds; while it does, nobody need ask. */
+const FEED_LAG_MS = 5000;
 
 /**
  * Ingests (watermark, asOfMs]. Run again it finds the watermark there and only does what was left: a crash between the commit and the
@@ -16,7 +21,8 @@ export async function ingestPrices(stories: Stories, asOfMs: number, signal: Abo
   const { db, market, exchange } = stories;
   const toMs = stories.clock.now(asOfMs);
   const before = await ingestCursor(db, market.provider);
-  const covered = before !== null && before.watermarkMs >= asOfMs;
+  const lagMs = market.openFeed ? FEED_LAG_MS : 0;
+  const covered = before !== null && before.watermarkMs >= asOfMs - lagMs;
   const effects = covered ? [] : await store(stories, before?.watermarkMs || null, toMs, signal);
   await exchange.match?.(signal);
   // Run late, it finds the market further on than it was asked for.
@@ -25,9 +31,33 @@ export async function ingestPrices(stories: Stories, asOfMs: number, signal: Abo
   return covered && followUps.length === 0 ? skipped('covered by a later ingest') : done({ ticks: effects.length > 0 });
 }
 
+/** Ingests what a feed heard. Again, late or out of order it changes nothing that it should not: rows are known by their keys. */
+export async function ingestPushed(
+  stories: Stories,
+  pushed: PushedBatch,
+  asOfMs: number,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { id: _id, ...batch } = pushed;
+  const effects = await write(stories, ANY_WATERMARK, batch, signal);
+  await stories.exchange.match?.(signal);
+  const followUps = await announceNewFills(stories, Math.max(asOfMs, batch.watermarkMs));
+  await stories.drain([...effects, ...followUps]);
+  return done({ ticks: batch.ticks.length });
+}
+
 async function store(stories: Stories, fromMs: number | null, toMs: number, signal: AbortSignal): Promise<EffectRow[]> {
+  const batch = await crossing('call market.fetch', () => stories.market.fetch(fromMs, toMs, signal));
+  return write(stories, fromMs, batch, signal);
+}
+
+async function write(
+  stories: Stories,
+  fromMs: number | null,
+  batch: MarketBatch,
+  signal: AbortSignal,
+): Promise<EffectRow[]> {
   const { db, market, metrics } = stories;
-  const batch = await crossing('call market.fetch', () => market.fetch(fromMs, toMs, signal));
   await ensurePartitions(db, batch.ticks);
   signal.throwIfAborted();
   const stored = await committed(stories, 'ingest-prices', () =>

@@ -3,6 +3,20 @@
 import type { Asset, MarketBatch } from '../domain/market.ts';
 import type { OrderBook } from '../domain/order-book.ts';
 
+/** Hears of a market as it happens. */
+export interface FeedSink {
+  /** Rows in any order, late and repeated ones too; what is known already changes nothing. */
+  rows(rows: Partial<Pick<MarketBatch, 'ticks' | 'candles' | 'contexts' | 'fundings'>>): void;
+  /** Everything up to this moment has been told. */
+  covered(untilMs: number): void;
+  /** Something was executed for an account, or may have been. */
+  account(account: string): void;
+}
+
+export interface MarketFeed {
+  close(): Promise<void>;
+}
+
 export interface MarketData {
   /** Name under which its prices are stored, for instance `synthetic`. */
   readonly provider: string;
@@ -15,6 +29,11 @@ export interface MarketData {
   fetch(fromMs: number | null, toMs: number, signal?: AbortSignal): Promise<MarketBatch>;
   /** The book as it is now, for a market that has one: what a paper order then takes instead of a flat slippage. Null when it is not known. */
   book?(symbol: string, signal: AbortSignal): Promise<OrderBook | null>;
+  /**
+   * Opens a stream of what happens, which begins with everything behind `fromMs` (null: with the history). It opens itself again for
+   * ever. For a market that has one; such a market is polled only while nobody holds its feed.
+   */
+  openFeed?(sink: FeedSink, fromMs: number | null): Promise<MarketFeed>;
   /** First and last market time with data, for a market that ends; null for one that goes on. */
   readonly extent: { readonly startMs: number; readonly endMs: number } | null;
 }

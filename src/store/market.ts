@@ -36,13 +36,16 @@ export async function ingestCursor(db: Queryable, provider: string): Promise<Ing
   return rows[0] ?? null;
 }
 
+/** A batch that belongs wherever the watermark is: what a feed heard comes in whatever order. */
+export const ANY_WATERMARK = -1;
+
 export type StoredBatch = { readonly refused: number; readonly effects: EffectRow[] };
 
 /**
  * Stores what became known in (fromMs, watermark]: ticks and funding prints numbered in time order, candles, contexts, the newest price of
  * each symbol if newer. One statement, so a batch is there whole or not at all, and the provider's row orders all batches. Rows that are
  * there already change nothing; those of unknown symbols are refused. `effects` are written with it. Null when the provider's watermark
- * is no longer `fromMs`: somebody else was faster.
+ * is no longer `fromMs` (nor `fromMs` ANY_WATERMARK): somebody else was faster.
  *
  * It need not reach the disk before the matcher goes on: the next commit that has to takes it there, and together with everything that
  * followed from it a lost batch is simply ingested again.
@@ -111,7 +114,7 @@ const STORE = `WITH ${RELAXED},
   refused AS (SELECT count(*) AS n FROM ticks WHERE symbol NOT IN (SELECT symbol FROM known)),
   cursor AS (
     UPDATE ingest_cursors c SET last_seq = c.last_seq + $4, watermark_ms = greatest(c.watermark_ms, $3), refused = c.refused + refused.n, updated_at = now()
-    FROM refused, relaxed WHERE c.provider = $1 AND c.watermark_ms = $2
+    FROM refused, relaxed WHERE c.provider = $1 AND ($2::bigint = ${ANY_WATERMARK} OR c.watermark_ms = $2)
     RETURNING c.last_seq - $4 AS base, refused.n AS refused
   ),
   stored AS (

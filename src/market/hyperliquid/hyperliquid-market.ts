@@ -11,9 +11,10 @@ import { slotAt } from '../../domain/time.ts';
 import { CodedError } from '../../errors.ts';
 import type { HyperliquidClient } from '../../hyperliquid/client.ts';
 import { PROVIDER } from '../../hyperliquid/provider.ts';
-import type { MarketData } from '../market-data.ts';
+import type { FeedSink, MarketData, MarketFeed } from '../market-data.ts';
 import * as bodies from './bodies.ts';
 import { closedCandles } from './candles.ts';
+import { type FeedOptions, HyperliquidFeed } from './feed.ts';
 
 export type HyperliquidMarketOptions = {
   readonly symbols: readonly string[];
@@ -23,6 +24,8 @@ export type HyperliquidMarketOptions = {
   readonly settleMs?: number;
   /** Hears of configured names that the provider does not list. They are left out, the others go on. */
   readonly onUnknown?: (symbols: readonly string[]) => void;
+  /** What its feed needs; without it there is none. */
+  readonly feed?: Pick<FeedOptions, 'accounts' | 'metrics' | 'log' | 'heartbeatMs' | 'reconnectMs' | 'beatMs'>;
 };
 
 const HOUR_MS = 3_600_000;
@@ -73,11 +76,20 @@ export class HyperliquidMarket implements MarketData {
 
   /** The order book of a symbol, whole; null for one that nobody lists. Its time also says how the provider's clock stands. */
   async book(symbol: string, signal?: AbortSignal): Promise<OrderBook | null> {
-    const askedMs = Date.now();
+    const askedMs = this.#client.now();
     const request = { type: 'l2Book', coin: symbol };
     const body = await this.#client.info(request, bodies.bookBody.nullable(), 'market', signal);
     if (body?.time !== undefined) this.#client.measureSkew(body.time, askedMs);
     return body === null ? null : bodies.toBook(body, askedMs + this.#client.skewMs);
+  }
+
+  /** Listens to the instruments that are listed and active. Throws when nobody says which those are. */
+  async openFeed(sink: FeedSink, fromMs: number | null): Promise<MarketFeed> {
+    const { feed } = this.#options;
+    if (feed === undefined) throw new CodedError('NOF0_INTERNAL', 'this market was opened without a feed');
+    const active = (await this.assets()).filter((asset) => asset.isActive);
+    const symbols = active.map((asset) => asset.symbol);
+    return new HyperliquidFeed(this, this.#client, sink, { ...feed, symbols, fromMs });
   }
 
   /** Mid prices of everything that has a book, spot pairs too. */
@@ -99,15 +111,15 @@ export class HyperliquidMarket implements MarketData {
   async #settle(toMs: number, signal?: AbortSignal): Promise<void> {
     await this.#measureClock(signal);
     const settledMs = slotAt(toMs, CANDLE_INTERVAL_MS) + (this.#options.settleMs ?? SETTLE_MS);
-    const waitMs = Math.min(settledMs - (Date.now() + this.#client.skewMs), MAX_SETTLE_MS);
+    const waitMs = Math.min(settledMs - (this.#client.now() + this.#client.skewMs), MAX_SETTLE_MS);
     if (waitMs > 0) await sleep(waitMs, undefined, signal ? { signal } : {});
   }
 
   async #measureClock(signal?: AbortSignal): Promise<void> {
     const [symbol] = this.#options.symbols;
-    if (symbol === undefined || Date.now() - this.#clockMeasuredMs < CLOCK_EVERY_MS) return;
+    if (symbol === undefined || this.#client.now() - this.#clockMeasuredMs < CLOCK_EVERY_MS) return;
     await this.book(symbol, signal);
-    this.#clockMeasuredMs = Date.now();
+    this.#clockMeasuredMs = this.#client.now();
   }
 
   async #contexts(tsMs: number, signal?: AbortSignal): Promise<AssetContext[]> {
