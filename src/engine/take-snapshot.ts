@@ -5,9 +5,8 @@ import { publishedPosition } from '../domain/published.ts';
 import { refresh } from '../domain/published-keys.ts';
 import { sharpeRatio } from '../domain/statistics.ts';
 import { CodedError } from '../errors.ts';
-import { addEffects } from '../store/effects.ts';
-import { type Account, account, hourlyEquity, type NewSnapshot, saveSnapshot } from '../store/equity.ts';
-import { lockAccount } from '../store/ledger.ts';
+import type { Database, Queryable } from '../store/database.ts';
+import { type Account, hourlyEquity, lockAccount, type NewSnapshot, saveSnapshot } from '../store/equity.ts';
 import { ingestCursor } from '../store/market.ts';
 import { type MarkedPosition, openPositions } from '../store/positions.ts';
 import { committed, done, type Outcome, type Stories } from './context.ts';
@@ -24,18 +23,19 @@ export async function takeSnapshot(stories: Stories, modelId: string, asOfMs: nu
   // Run late, it finds the market further on than it was asked for: what it sees belongs to that moment.
   const nowMs = Math.max(stories.clock.now(asOfMs), (await ingestCursor(db, market.provider))?.watermarkMs ?? 0);
   const newFills = await syncFills(stories, modelId, nowMs, { snapshot: false });
-  const hourly = await hourlyEquity(db, modelId, SHARPE_HOURS);
   const { equity, effects, tripped } = await committed(stories, 'snapshot', () =>
     db.transaction(
       async (tx) => {
         // Under the account's lock: its sums and its positions are those of one moment, however many fills come in between.
-        const owner = (await lockAccount(tx, modelId)) ? await account(tx, modelId) : null;
+        const owner = await lockAccount(tx, modelId);
         if (owner === null) throw new CodedError('NOF0_MODEL_UNKNOWN', `no account for model "${modelId}"`);
-        const snapshot = snapshotOf(owner, await openPositions(tx, market.provider, [modelId]), hourly, nowMs);
-        await saveSnapshot(tx, snapshot);
-        const tripped = await watchEquity(tx, stories, snapshot);
+        const hour = Math.floor(sinceInceptionMs(owner, nowMs) / HOUR_MS);
+        const sharpe = await sharpeBefore(db, tx, modelId, hour);
+        const snapshot = snapshotOf(owner, await openPositions(tx, market.provider, [modelId]), sharpe, nowMs);
         const keys = [refresh('positions', modelId), refresh('leaderboard'), refresh('leaderboardCache')];
-        const effects = [...(await addEffects(tx, keys)), ...(tripped?.effects ?? [])];
+        const saved = await saveSnapshot(tx, snapshot, keys);
+        const tripped = await watchEquity(tx, stories, snapshot);
+        const effects = [...saved, ...(tripped?.effects ?? [])];
         return { equity: snapshot.equityUsd, effects, tripped };
       },
       { relaxed: true },
@@ -46,13 +46,25 @@ export async function takeSnapshot(stories: Stories, modelId: string, asOfMs: nu
   return done({ equityUsd: equity, newFills });
 }
 
-/** Marks the account to market. `hourly`: its equity at the end of each past hour, oldest first. */
-function snapshotOf(
-  owner: Account,
-  positions: readonly MarkedPosition[],
-  hourly: readonly number[],
-  nowMs: number,
-): NewSnapshot {
+const sharpes = new WeakMap<Database, Map<string, { hour: number; sharpe: number }>>();
+
+/** Sharpe ratio of the hours before `hour`. It changes once an hour, so this process reads the hours once an hour. */
+async function sharpeBefore(db: Database, tx: Queryable, modelId: string, hour: number): Promise<number> {
+  const known = sharpes.get(db) ?? new Map<string, { hour: number; sharpe: number }>();
+  sharpes.set(db, known);
+  const last = known.get(modelId);
+  if (last?.hour === hour) return last.sharpe;
+  const sharpe = sharpeRatio(returns(await hourlyEquity(tx, modelId, hour, SHARPE_HOURS)), HOURS_PER_YEAR);
+  known.set(modelId, { hour, sharpe });
+  return sharpe;
+}
+
+function sinceInceptionMs(owner: Account, nowMs: number): number {
+  return Math.max(0, nowMs - owner.inceptionTsMs);
+}
+
+/** Marks the account to market. */
+function snapshotOf(owner: Account, positions: readonly MarkedPosition[], sharpe: number, nowMs: number): NewSnapshot {
   const unrealized = positions.reduce(
     (sum, position) => sum + unrealizedPnl(position.quantity, position.entryPrice, position.markPrice),
     0,
@@ -66,7 +78,7 @@ function snapshotOf(
     unrealizedUsd: unrealized,
   });
   const published = positions.map((position) => publishedPosition(position, position.markPrice));
-  const sinceInceptionMs = Math.max(0, nowMs - owner.inceptionTsMs);
+  const ageMs = sinceInceptionMs(owner, nowMs);
   return {
     modelId: owner.modelId,
     tsMs: nowMs,
@@ -74,11 +86,11 @@ function snapshotOf(
     realizedPnl: owner.realizedUsd - owner.feesUsd + owner.fundingUsd,
     unrealizedPnl: unrealized,
     cumPnlPct: (equity / owner.initialEquityUsd - 1) * 100,
-    sharpeRatio: sharpeRatio(returns(hourly), HOURS_PER_YEAR),
+    sharpeRatio: sharpe,
     marginUsed: published.reduce((sum, position) => sum + position.margin, 0),
     positions: Object.fromEntries(published.map((position) => [position.symbol, position])),
-    hourlyMarker: Math.floor(sinceInceptionMs / HOUR_MS),
-    minuteMarker: Math.floor(sinceInceptionMs / 60_000),
+    hourlyMarker: Math.floor(ageMs / HOUR_MS),
+    minuteMarker: Math.floor(ageMs / 60_000),
   };
 }
 

@@ -2,6 +2,7 @@
 
 import type { Standing } from '../domain/leaderboard.ts';
 import type { Queryable } from './database.ts';
+import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
 
 /** An account with the sums of its trades and fills, USD; see the equity rule in `domain/ledger`. */
 export type Account = {
@@ -31,6 +32,14 @@ export async function account(db: Queryable, modelId: string): Promise<Account |
   return (await db.query<Account>(`SELECT ${ACCOUNT_COLUMNS} FROM accounts WHERE model_id = $1`, [modelId]))[0] ?? null;
 }
 
+/** The account as it is now; its row stays locked until the commit, so fills cannot come in between. Null for an unknown model. */
+export async function lockAccount(tx: Queryable, modelId: string): Promise<Account | null> {
+  const rows = await tx.query<Account>(`SELECT ${ACCOUNT_COLUMNS} FROM accounts WHERE model_id = $1 FOR UPDATE`, [
+    modelId,
+  ]);
+  return rows[0] ?? null;
+}
+
 export type NewSnapshot = {
   readonly modelId: string;
   readonly tsMs: number;
@@ -46,12 +55,13 @@ export type NewSnapshot = {
 };
 
 /**
- * Statement that stores a snapshot; a second one of the same moment replaces the figures of the first. Unless a later moment has been
+ * Stores a snapshot and effects in one statement; a second one of the same moment replaces the figures of the first. Unless a later moment has been
  * recorded, or the market has later prices: a job that comes back because the queue forgot its end knows what is now, not what was then.
  */
-export async function saveSnapshot(tx: Queryable, s: NewSnapshot): Promise<void> {
-  await tx.query(
-    `INSERT INTO account_equity_snapshots (model_id, ts_ms, equity_usd, realized_pnl, unrealized_pnl, cum_pnl_pct, sharpe_ratio, margin_used, positions,
+export function saveSnapshot(tx: Queryable, s: NewSnapshot, effects: readonly NewEffect[]): Promise<EffectRow[]> {
+  return tx.query<EffectRow>(
+    `WITH saved AS (
+     INSERT INTO account_equity_snapshots (model_id, ts_ms, equity_usd, realized_pnl, unrealized_pnl, cum_pnl_pct, sharpe_ratio, margin_used, positions,
        since_inception_hourly_marker, since_inception_minute_marker)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
      ON CONFLICT (model_id, ts_ms) DO UPDATE SET equity_usd = excluded.equity_usd, realized_pnl = excluded.realized_pnl,
@@ -59,7 +69,8 @@ export async function saveSnapshot(tx: Queryable, s: NewSnapshot): Promise<void>
        margin_used = excluded.margin_used, positions = excluded.positions
      WHERE NOT EXISTS (SELECT 1 FROM account_equity_snapshots later WHERE later.model_id = excluded.model_id AND later.ts_ms > excluded.ts_ms)
        AND NOT EXISTS (SELECT 1 FROM models m JOIN ingest_cursors market ON market.provider = m.market_provider
-         WHERE m.id = excluded.model_id AND market.watermark_ms > excluded.ts_ms)`,
+         WHERE m.id = excluded.model_id AND market.watermark_ms > excluded.ts_ms)
+     ) SELECT ${EFFECT_COLUMNS} FROM add_effects($12::jsonb, $13::int)`,
     [
       s.modelId,
       s.tsMs,
@@ -72,26 +83,27 @@ export async function saveSnapshot(tx: Queryable, s: NewSnapshot): Promise<void>
       JSON.stringify(s.positions),
       s.hourlyMarker,
       s.minuteMarker,
+      JSON.stringify(effects),
+      EFFECT_LEASE_MS,
     ],
   );
 }
 
 /**
- * Equity at the end of each whole hour since inception, oldest first, at most the newest `hours`; the hour that is running is left out.
- * A history that is that short begins with the initial equity. Bounded, so its cost stays flat.
+ * Equity at the end of each whole hour since inception before hour `hour`, oldest first, at most the newest `hours`. A history that is
+ * that short begins with the initial equity. Bounded, so its cost stays flat.
  */
-export async function hourlyEquity(db: Queryable, modelId: string, hours: number): Promise<number[]> {
+export async function hourlyEquity(db: Queryable, modelId: string, hour: number, hours: number): Promise<number[]> {
   const rows = await db.query<{ equity: number }>(
-    `WITH now AS (SELECT coalesce(max(since_inception_hourly_marker), 0) AS hour FROM account_equity_snapshots WHERE model_id = $1)
-     SELECT equity FROM (
-       SELECT -1 AS hour, initial_equity_usd AS equity FROM accounts, now WHERE model_id = $1 AND now.hour <= $2
+    `SELECT equity FROM (
+       SELECT -1 AS hour, initial_equity_usd AS equity FROM accounts WHERE model_id = $1 AND $2::int <= $3::int
        UNION ALL
        (SELECT DISTINCT ON (since_inception_hourly_marker) since_inception_hourly_marker, equity_usd
-        FROM account_equity_snapshots, now
-        WHERE model_id = $1 AND since_inception_hourly_marker >= now.hour - $2 AND since_inception_hourly_marker < now.hour
+        FROM account_equity_snapshots
+        WHERE model_id = $1 AND since_inception_hourly_marker >= $2::int - $3::int AND since_inception_hourly_marker < $2::int
         ORDER BY since_inception_hourly_marker, ts_ms DESC)
      ) hourly ORDER BY hour`,
-    [modelId, hours],
+    [modelId, hour, hours],
   );
   return rows.map((row) => row.equity);
 }

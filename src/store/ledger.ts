@@ -6,11 +6,6 @@ import type { Queryable } from './database.ts';
 const FILL_COLUMNS = `id, model_id AS "modelId", provider, symbol, side, price, size, start_position AS "startPosition", seq, fee_usd AS "feeUsd",
   closed_pnl AS "closedPnl", oid, cloid, tid, crossed, liquidation, kind, ts_ms AS "tsMs"`;
 
-/** Locks the account until the commit. False when there is no such account. */
-export async function lockAccount(tx: Queryable, modelId: string): Promise<boolean> {
-  return (await tx.query('SELECT 1 FROM accounts WHERE model_id = $1 FOR UPDATE', [modelId])).length > 0;
-}
-
 /** `seq` up to which each model's ledger has everything its exchange told: where the next sync goes on. */
 export async function ledgerHeads(db: Queryable, modelIds: readonly string[]): Promise<Map<string, number>> {
   const rows = await db.query<{ modelId: string; seq: number }>(

@@ -3,7 +3,7 @@ import { computeAllAnalytics, computeModelAnalytics } from '../../src/engine/com
 import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { takeSnapshot } from '../../src/engine/take-snapshot.ts';
-import { lockAccount } from '../../src/store/ledger.ts';
+import { lockAccount } from '../../src/store/equity.ts';
 import {
   type Arena,
   accountVersion,

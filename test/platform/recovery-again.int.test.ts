@@ -77,11 +77,11 @@ describe('a snapshot that is taken again', () => {
 
   it('replaces the newest one, never one that the market has left behind', async () => {
     const { db } = resources;
-    await saveSnapshot(db, snapshot(SLOT, 100));
-    await saveSnapshot(db, snapshot(SLOT, 101));
+    await saveSnapshot(db, snapshot(SLOT, 100), []);
+    await saveSnapshot(db, snapshot(SLOT, 101), []);
     expect(await curve()).toEqual([{ equity: 101 }]);
-    await saveSnapshot(db, snapshot(SLOT + 1, 200));
-    await saveSnapshot(db, snapshot(SLOT, 200));
+    await saveSnapshot(db, snapshot(SLOT + 1, 200), []);
+    await saveSnapshot(db, snapshot(SLOT, 200), []);
     expect(await curve()).toEqual([{ equity: 101 }, { equity: 200 }]);
   });
 });
