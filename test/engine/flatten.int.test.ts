@@ -1,10 +1,11 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Stories } from '../../src/engine/context.ts';
 import { closePosition, type Desk, flattenModels } from '../../src/engine/control-positions.ts';
 import { resumeModels } from '../../src/engine/control-traders.ts';
 import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
-import type { OrderResult } from '../../src/exchange/exchange.ts';
+import type { OrderIntent, OrderResult } from '../../src/exchange/exchange.ts';
 import type { CycleOrders } from '../../src/store/decisions.ts';
 import { traderStates } from '../../src/store/trader-state.ts';
 import { auditRows, controlOf, WHO } from '../platform/control-support.ts';
@@ -72,6 +73,18 @@ describe('flatten', () => {
     expect(rows[2]?.after).toMatchObject({ positions: [], orders: [], closed: [{}, {}, {}, {}] });
     expect((await cycle(T0 + MINUTE_MS)).kind).toBe('done');
     expect((await errorOf(T0 + MINUTE_MS)).error_message).toBe(`the trader is paused (by ${WHO})`);
+  });
+
+  it('takes an order away that could open something, where nothing else stands', async () => {
+    const { exchange } = arena.stories;
+    const limit: OrderIntent = {
+      ...{ cloid: `0x${'a'.repeat(32)}`, symbol: 'BTC', side: 'buy', size: 0.01, kind: 'limit', limitPrice: 1000 },
+      ...{ tif: 'Gtc', triggerPrice: null, reduceOnly: false, leverage: 1 },
+    };
+    const [placed] = await exchange.send(exchange.prepare(MODEL, [limit], T0, T0 + 10_000), T0, never);
+    expect(placed?.status).toBe('resting');
+    expect((await flatten()).closing).toMatchObject({ flat: true, closed: [], canceled: 1 });
+    expect(await standing()).toBe(0);
   });
 
   it('twice is once, also at the same time', async () => {
@@ -173,7 +186,7 @@ describe('flatten beside a cycle', () => {
     await thinking.promise;
     const flattening = flatten();
     // It can only be over when the cycle is.
-    const first = await Promise.race([flattening, new Promise((resolve) => setTimeout(resolve, 300, 'waiting'))]);
+    const first = await Promise.race([flattening, pause(300, 'waiting')]);
     expect(first).toBe('waiting');
     answer.resolve();
     expect((await flattening).closing).toMatchObject({ flat: true, closed: [] });
@@ -232,11 +245,32 @@ describe('flatten beside a cycle', () => {
     const dying = withExchange(arena.stories, { send: () => Promise.reject(new Error('the process dies')) });
     await expect(cycle(T0, dying)).rejects.toThrow('the process dies');
     const flattening = flatten();
-    const first = await Promise.race([flattening, new Promise((resolve) => setTimeout(resolve, 300, 'waiting'))]);
+    const first = await Promise.race([flattening, pause(300, 'waiting')]);
     expect(first).toBe('waiting');
     // Market time passes the expiry of the request.
     await feed(arena.db, { watermarkMs: T0 + 10_001 });
     expect((await flattening).closing).toMatchObject({ flat: true, closed: [] });
+  });
+
+  it('leaves nothing behind, at whatever moment of a cycle it comes', async () => {
+    const { control } = deskOf();
+    for (let round = 0; round < 12; round += 1) {
+      const slotMs = T0 + round * MINUTE_MS;
+      await resumeModels(control, [MODEL]);
+      await ingestPrices(arena.stories, slotMs, never);
+      const running = cycle(slotMs).catch((error: unknown) => error);
+      // Somewhere between its first statement and its last.
+      await pause(round * 4);
+      expect((await flatten(arena.stories, round % 2 === 0 ? 0 : WAIT_MS)).error?.code ?? 'none').toMatch(
+        /^(none|NOF0_TRADER_BUSY)$/,
+      );
+      const { closing } = await flatten();
+      expect(closing?.flat).toBe(true);
+      await running;
+      // The cycle is over, or tries once more.
+      await cycle(slotMs);
+      expect([await held(), await standing(), await openRows()]).toEqual([0, 0, 0]);
+    }
   });
 
   it('keeps orders from leaving afterwards that a dead cycle has stored', async () => {
