@@ -275,6 +275,8 @@ export class AccountBook {
     child.placedSeq = event?.seq ?? child.placedSeq;
     child.tsMs = event?.tsMs ?? child.tsMs;
     this.changedOrders.add(child);
+    // The parent may only have closed what was there.
+    if (this.closable(child.symbol, child.side) === 0) this.cancel(child, CANCELED.reduceOnly);
   }
 
   childrenOf(oid: number): BookOrder[] {

@@ -85,7 +85,15 @@ function missesMargin(book: AccountBook, order: BookOrder, size: number, mark: M
   const marginMode = order.marginMode ?? book.marginModeOf(order.symbol);
   const intent = { ...order, kind: 'limit' as const, tif: order.tif ?? 'Gtc', marginMode };
   const price = order.limitPrice ?? 0;
-  const ask: Ask = { order: intent, size, price, leverage: order.leverage, marginMode, waits: false };
+  const ask: Ask = {
+    order: intent,
+    size,
+    price,
+    marginPrice: price,
+    leverage: order.leverage,
+    marginMode,
+    waits: false,
+  };
   return unaffordable(book, ask, terms, mark) !== null;
 }
 

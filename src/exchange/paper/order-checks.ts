@@ -14,6 +14,8 @@ export type Ask = {
   readonly size: number;
   /** Price that values it: its own limit or trigger, else the mark. */
   readonly price: number;
+  /** Highest price at which what it opens may be executed: margin is asked for at it. */
+  readonly marginPrice: number;
   readonly leverage: number;
   readonly marginMode: MarginMode;
   /** Sleeps until its parent is filled, so there is no position to compare it with yet. */
@@ -57,16 +59,16 @@ export function unaffordable(book: AccountBook, ask: Ask, terms: Terms, mark: Ma
   const kept = held !== undefined && book.closable(symbol, side) === 0 ? Math.abs(held.size) : 0;
   if (kept > 0 && held?.marginMode !== ask.marginMode) return REFUSALS.leverageType;
   if (ask.marginMode === 'cross' && terms.onlyIsolated) return REFUSALS.onlyIsolated;
-  if (ask.leverage > maxLeverageAt(terms.tiers, (kept + added) * ask.price)) return REFUSALS.marginTier;
+  if (ask.leverage > maxLeverageAt(terms.tiers, (kept + added) * ask.marginPrice)) return REFUSALS.marginTier;
   const freed = held !== undefined && kept === 0 ? book.marginUsed(symbol, held, mark) : 0;
   return required(ask, kept, added, held) > book.available(mark) + freed ? REFUSALS.margin : null;
 }
 
 /** Margin that must be free, USD. The order's leverage holds for the whole position afterwards; what an isolated one has stays with it. */
 function required(ask: Ask, kept: number, added: number, held: BookPosition | undefined): number {
-  const forAdded = (added * ask.price) / ask.leverage;
+  const forAdded = (added * ask.marginPrice) / ask.leverage;
   if (kept === 0 || held === undefined || ask.marginMode === 'isolated') return forAdded;
-  return forAdded + kept * ask.price * (1 / ask.leverage - 1 / held.leverage);
+  return forAdded + kept * ask.marginPrice * (1 / ask.leverage - 1 / held.leverage);
 }
 
 /** A stop or target that the price has touched already, or one on the wrong side of it. */

@@ -1,7 +1,7 @@
 /** Placing orders on an account: what is refused, what is filled at once, what rests. Pure. */
 
 import type { OrderBook } from '../../domain/order-book.ts';
-import { CANCELED, REFUSALS } from '../../domain/order-rules.ts';
+import { CANCELED, type MarginMode, REFUSALS } from '../../domain/order-rules.ts';
 import type { BookOrder } from '../../domain/paper-book.ts';
 import { gridSize } from '../../domain/rounding.ts';
 import type { OrderIntent } from '../exchange.ts';
@@ -79,7 +79,19 @@ function askOf(book: AccountBook, order: OrderIntent, mark: number, waits: boole
   const size = follows ? closable : order.reduceOnly && !waits ? Math.min(wanted, closable) : wanted;
   const own = isTrigger(order) ? order.triggerPrice : order.kind === 'limit' ? (order.limitPrice ?? null) : null;
   const marginMode = order.marginMode ?? book.marginModeOf(order.symbol);
-  return { order, size, price: own ?? mark, leverage: order.leverage, marginMode, waits };
+  const marginPrice = marginPriceOf(book, order, mark, marginMode);
+  return { order, size, price: own ?? mark, marginPrice, leverage: order.leverage, marginMode, waits };
+}
+
+/**
+ * A sell is filled at its limit or better, which is higher. The margin of an isolated position leaves the cash at the price it was
+ * filled at, so the slippage of a buy counts there.
+ */
+function marginPriceOf(book: AccountBook, order: OrderIntent, mark: number, marginMode: MarginMode): number {
+  if (order.kind === 'limit' && order.side === 'buy') return order.limitPrice ?? mark;
+  if (order.kind === 'limit') return Math.max(order.limitPrice ?? mark, mark);
+  if (marginMode === 'cross' || order.side === 'sell') return mark;
+  return takerPrice(mark, order.side, book.rules.slippageBps, book.terms(order.symbol)?.sizeDecimals ?? 0);
 }
 
 type Lots = { readonly slippageBps: number; readonly sizeDecimals: number };
