@@ -84,16 +84,22 @@ export class FrameBuilder {
     return keepFrame(db, frame, frameDigest(frame));
   }
 
-  /** Waits for the slot's prices, a bounded time. `seenMs`: the watermark as it was read just now. */
+  /** Waits for the slot's prices and for the matcher, a bounded time. `seenMs`: the watermark as it was read just now. */
   async #awaitWatermark(slotMs: number, seenMs: number, signal: AbortSignal): Promise<number> {
     const { db, market } = this.#stories;
     const deadline = Date.now() + WATERMARK_WAIT_MS;
     let watermarkMs = seenMs;
-    while (watermarkMs < slotMs && Date.now() <= deadline) {
+    // Who decides on these prices must find his stops and margins worked through up to them.
+    while ((watermarkMs < slotMs || (await this.#matchedUntil()) < slotMs) && Date.now() <= deadline) {
       await sleep(WATERMARK_POLL_MS, undefined, { signal });
       watermarkMs = (await ingestCursor(db, market.provider))?.watermarkMs ?? 0;
     }
     return watermarkMs;
+  }
+
+  /** An exchange of its own has no ticks of ours to work through. */
+  async #matchedUntil(): Promise<number> {
+    return (await this.#stories.exchange.matchedUntil?.()) ?? Number.POSITIVE_INFINITY;
   }
 
   /** Candles that were closed at the slot, as many as the indicators need. */

@@ -3,6 +3,7 @@ import type { Candle } from '../../src/domain/market.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { FrameBuilder } from '../../src/engine/market-frame.ts';
 import { type Arena, arenaConfig, count, feed, never, openTestArena, T0, tick } from './arena.ts';
+import { withExchange } from './stand-ins.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -12,6 +13,11 @@ beforeEach(async () => {
 });
 afterEach(() => arena.run.close());
 
+/** Stores what the market said and works it through, as an ingest does. */
+const told = async (batch: Parameters<typeof feed>[1]) => {
+  await feed(arena.db, batch);
+  await arena.stories.exchange.match?.(never);
+};
 const forget = () => arena.db.query('DELETE FROM market_frames');
 const candle = (openTsMs: number, close: number): Candle => ({
   ...{ symbol: 'BTC', openTsMs, open: close, high: close, low: close },
@@ -63,9 +69,9 @@ describe('the frame of a slot', () => {
   });
 
   it('knows the candle that closed at the very slot and the tick of its very moment', async () => {
-    await feed(arena.db, { ticks: [tick('BTC', T0, 123)] });
+    await told({ ticks: [tick('BTC', T0, 123)] });
     for (let back = 5; back >= 1; back -= 1)
-      await feed(arena.db, { candles: [candle(T0 - back * MINUTE_MS, 100 + back)], watermarkMs: T0 });
+      await told({ candles: [candle(T0 - back * MINUTE_MS, 100 + back)], watermarkMs: T0 });
     const stored = await arena.frames.frame(T0, never);
     expect(stored?.frame.assets.BTC).toMatchObject({ price: 123, closes: [101] });
   });
@@ -73,17 +79,26 @@ describe('the frame of a slot', () => {
   it('is fixed once it is stored, whatever is learnt later', async () => {
     await ingestPrices(arena.stories, T0, never);
     const first = await arena.frames.frame(T0, never);
-    await feed(arena.db, { ticks: [tick('BTC', T0 - 1, 1)], candles: [candle(T0 - 3 * MINUTE_MS, 1)] });
+    await told({ ticks: [tick('BTC', T0 - 1, 1)], candles: [candle(T0 - 3 * MINUTE_MS, 1)] });
     await arena.db.query(`DELETE FROM price_ticks`);
     expect(await arena.frames.frame(T0, never)).toEqual(first);
     expect(await new FrameBuilder(arena.stories).frame(T0, never)).toEqual(first);
   });
 
   it('waits until the prices of its moment are there', async () => {
-    await feed(arena.db, { ticks: [tick('BTC', T0 - 1000, 100)] });
+    await told({ ticks: [tick('BTC', T0 - 1000, 100)] });
     const building = arena.frames.frame(T0, never);
-    await feed(arena.db, { ticks: [tick('BTC', T0, 101)] });
+    await told({ ticks: [tick('BTC', T0, 101)] });
     expect((await building)?.frame).toMatchObject({ watermarkMs: T0, assets: { BTC: { price: 101 } } });
+  });
+
+  it('waits until the stops and margins are worked through up to its moment', async () => {
+    await told({ ticks: [tick('BTC', T0, 100)] });
+    const worked = [T0 - 1, T0 - 1, T0];
+    const matchedUntil = async () => worked.shift() ?? T0;
+    await new FrameBuilder(withExchange(arena.stories, { matchedUntil })).frame(T0, never);
+    expect(worked).toEqual([]);
+    expect(await arena.stories.exchange.matchedUntil?.()).toBe(T0);
   });
 
   it('that waits in vain is built on what is there, and what came too late for it is in the next one', async () => {
@@ -107,10 +122,10 @@ describe('the frame of a slot', () => {
   });
 
   it('does not exist before the first price', async () => {
-    await feed(arena.db, { watermarkMs: T0 });
+    await told({ watermarkMs: T0 });
     await expect(arena.frames.frame(T0, never)).rejects.toMatchObject({ code: 'NOF0_FRAME_MISSING' });
     // The failure is not remembered.
-    await feed(arena.db, { ticks: [tick('BTC', T0, 100)] });
+    await told({ ticks: [tick('BTC', T0, 100)] });
     expect(await arena.frames.frame(T0, never)).not.toBeNull();
   });
 
