@@ -33,13 +33,19 @@ export type EffectDoors = {
 
 const PRICE_FAMILIES: ReadonlySet<Family> = new Set<Family>(['priceLatest', 'priceLatestByProvider', 'cryptoPrices']);
 
+/** What moves a trader's positions moves the account at the paper exchange: its keys ride on the same effect. */
+function withPaper(target: Target): Target[] {
+  if (target.family !== 'positions') return [target];
+  return [target, { family: 'simOrders', ids: target.ids }, { family: 'simBalances', ids: target.ids }];
+}
+
 /** How BullMQ says that it gave a job up because its processes died. */
 export const STALLED_TOO_OFTEN = /stalled more than allowable/;
 
 export function registerEffects(outbox: Outbox, doors: EffectDoors): void {
   // Refreshes of one process go one after the other: models that finish together share a token, a load and a pipeline.
   const refreshes = new Batcher<Target>(async (targets) => {
-    const projected = targets.filter((target) => !PRICE_FAMILIES.has(target.family));
+    const projected = targets.filter((target) => !PRICE_FAMILIES.has(target.family)).flatMap(withPaper);
     await Promise.all([
       doors.publisher.refresh(projected),
       targets.length > projected.length ? doors.prices.refresh() : undefined,

@@ -10,6 +10,7 @@ import { modelIds } from '../store/models.ts';
 import { openPositions } from '../store/positions.ts';
 import { traderStates } from '../store/trader-state.ts';
 import { recentTrades } from '../store/trades.ts';
+import { PAPER_PROJECTIONS } from './paper-families.ts';
 import type { LoadContext, Members, Projection } from './projection.ts';
 
 /** Ids of a family with one key a model. */
@@ -165,4 +166,5 @@ export const PROJECTIONS: readonly Projection[] = [
   sinceInception,
   analytics,
   analyticsAll,
+  ...PAPER_PROJECTIONS,
 ];

@@ -1,5 +1,6 @@
 /** The paper exchange's own tables. Nobody else reads or writes them. */
 
+import type { Holdings, Marks } from '../domain/paper-balances.ts';
 import type { AccountRow, BookFill, BookOrder, BookPosition, MarketEvent, PastMove } from '../domain/paper-book.ts';
 import type { Queryable } from './database.ts';
 import { toJsonb } from './jsonb.ts';
@@ -61,6 +62,23 @@ export async function openAccounts(
 export async function readBooks(db: Queryable, provider: string, accounts: readonly string[]): Promise<Books> {
   const rows = await db.query<{ books: Books }>('SELECT paper_books($1, $2) AS books', [provider, accounts]);
   return rows[0]?.books ?? { accounts: [], positions: [], orders: [], marks: [] };
+}
+
+/** Accounts with what their positions are, for those who only look: no locks, no rules. */
+export async function paperAccounts(
+  db: Queryable,
+  provider: string,
+  names: readonly string[],
+): Promise<(Holdings & { readonly account: string; readonly orders: readonly BookOrder[]; readonly mark: Marks })[]> {
+  const { accounts, positions, orders, marks } = await readBooks(db, provider, names);
+  const prices = new Map(marks.map(({ symbol, price }) => [symbol, price]));
+  return accounts.map(({ account, cashUsd }) => ({
+    account,
+    cashUsd,
+    positions: new Map(positions.filter((row) => row.account === account).map((row) => [row.symbol, row])),
+    orders: orders.filter((order) => order.account === account),
+    mark: (symbol) => prices.get(symbol),
+  }));
 }
 
 /** An account under its lock, after a matcher at work is done. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { available, crossEquity, equity } from '../../src/domain/paper-balances.ts';
 import { gridSize } from '../../src/domain/rounding.ts';
 import { AccountBook, type Execution } from '../../src/exchange/paper/account-book.ts';
 import { takerPrice, triggered } from '../../src/exchange/paper/prices.ts';
@@ -75,7 +76,7 @@ describe('money', () => {
           if (fill.kind === 'trade') worth += (fill.side === 'buy' ? -1 : 1) * fill.size * fill.price;
         }
         for (const [name, position] of book.positions) worth += position.size * (marks.get(name) ?? 0);
-        expect(Math.abs(book.equity((name) => marks.get(name)) - worth)).toBeLessThanOrEqual(tolerance);
+        expect(Math.abs(equity(book, (name) => marks.get(name)) - worth)).toBeLessThanOrEqual(tolerance);
       }),
       { numRuns: 1000 },
     );
@@ -148,7 +149,7 @@ describe('a position', () => {
   it('binds its notional at the mark over its leverage', () => {
     const book = openBook();
     book.execute(execution('sell', 4, 100));
-    const bound = (mark: number | undefined) => book.crossEquity(() => mark) - book.available(() => mark);
+    const bound = (mark: number | undefined) => crossEquity(book, () => mark) - available(book, () => mark);
     expect(bound(120)).toBeCloseTo(240, 9);
     expect(bound(undefined)).toBeCloseTo(200, 9);
   });

@@ -26,7 +26,7 @@ export function script(draws: readonly number[]): Step[] {
   let seq = SYMBOLS.length;
   let nowMs = 1000;
   let orders = 0;
-  return draws.map((draw, index) => {
+  return draws.map((draw) => {
     const digit = digits(draw);
     nowMs += 1 + digit(500);
     const kind = digit(10);
@@ -49,7 +49,8 @@ export function script(draws: readonly number[]): Step[] {
       return { kind: 'ticks', events };
     }
     if (kind < 8) {
-      const bundle = order(digit, symbol, prices[symbol] ?? 1, `c${(orders += 1)}-${index}`);
+      orders += 1;
+      const bundle = order(digit, symbol, prices[symbol] ?? 1, `c${orders}`);
       return { kind: 'place', orders: bundle, nowMs };
     }
     if (kind === 8) return { kind: 'cancel', nth: digit(6) };

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { refresh } from '../../src/domain/published-keys.ts';
 import type { Exchange, OrderIntent } from '../../src/exchange/exchange.ts';
 import { PaperExchange } from '../../src/exchange/paper/paper-exchange.ts';
-import { type Arena, count, feed, never, openTestArena, PROVIDER, tick } from '../engine/arena.ts';
+import { addEffects } from '../../src/store/effects.ts';
+import { type Arena, cached, count, feed, never, openTestArena, PROVIDER, tick } from '../engine/arena.ts';
 import { Desk, type Intent } from './desk.ts';
 
 let arena: Arena;
@@ -450,5 +452,25 @@ describe('the matcher', () => {
     }
     expect(fills[0]).toEqual(fills[1]);
     expect(fills[0]).toHaveLength(4);
+  });
+});
+
+describe('the keys of a trader', () => {
+  it('hold what stands and what the account is worth, refreshed with its positions', async () => {
+    await desk.quote({ SOL: 200 });
+    await desk.send(
+      'holder',
+      { side: 'buy', size: 1, symbol: 'SOL', leverage: 2 },
+      { side: 'sell', size: 1, symbol: 'SOL', kind: 'stop', triggerPrice: 190 },
+    );
+    await arena.stories.drain(await addEffects(arena.db, [refresh('positions', 'holder')]));
+    expect(await cached(arena.run, 'simOrders', 'holder')).toMatchObject({
+      orders: [{ symbol: 'SOL', side: 'sell', kind: 'stop', size: 1, trigger_price: 190, status: 'resting' }],
+    });
+    const { equityUsd, availableUsd } = await state('holder');
+    expect(await cached(arena.run, 'simBalances', 'holder')).toMatchObject({
+      ...{ equity: equityUsd, available: availableUsd, margin_used: 100 },
+      positions: [{ symbol: 'SOL', size: 1, leverage: 2, margin_mode: 'cross' }],
+    });
   });
 });

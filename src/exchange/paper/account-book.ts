@@ -5,6 +5,7 @@ import type { Side } from '../../domain/fill.ts';
 import { maintenanceMargin } from '../../domain/margin.ts';
 import type { MarginMode } from '../../domain/order-rules.ts';
 import { CANCELED } from '../../domain/order-rules.ts';
+import { type Marks, notional } from '../../domain/paper-balances.ts';
 import type {
   AccountRow,
   BookFill,
@@ -15,9 +16,6 @@ import type {
 } from '../../domain/paper-book.ts';
 import { gridSize } from '../../domain/rounding.ts';
 import type { PaperRules, Terms } from './paper-rules.ts';
-
-/** Marks as the matcher has worked through them; undefined for a symbol that nobody has quoted yet. */
-export type Marks = (symbol: string) => number | undefined;
 
 export type Execution = {
   readonly oid: number;
@@ -125,22 +123,6 @@ export class AccountBook {
     return Math.max(0, size - this.closable(symbol, side));
   }
 
-  /** Everything the account is worth at the marks, USD. */
-  equity(mark: Marks): number {
-    let equity = this.crossEquity(mark);
-    for (const [symbol, held] of this.positions)
-      if (held.marginMode === 'isolated') equity += held.marginUsd + this.unrealized(symbol, held, mark);
-    return equity;
-  }
-
-  /** What answers for the cross positions: cash and their profit and loss. */
-  crossEquity(mark: Marks): number {
-    let equity = this.cashUsd;
-    for (const [symbol, held] of this.positions)
-      if (held.marginMode === 'cross') equity += this.unrealized(symbol, held, mark);
-    return equity;
-  }
-
   /** Below it the cross positions are liquidated, USD. */
   crossMaintenance(mark: Marks): number {
     let margin = 0;
@@ -149,33 +131,10 @@ export class AccountBook {
     return margin;
   }
 
-  /** Bound by one position: its notional over its leverage, or all that an isolated one holds. */
-  marginUsed(symbol: string, held: BookPosition, mark: Marks): number {
-    return held.marginMode === 'isolated'
-      ? held.marginUsd + this.unrealized(symbol, held, mark)
-      : this.notional(symbol, held, mark) / held.leverage;
-  }
-
-  /** Free for new positions, USD; below 0 when more is bound than there is. */
-  available(mark: Marks): number {
-    let bound = 0;
-    for (const [symbol, held] of this.positions)
-      if (held.marginMode === 'cross') bound += this.marginUsed(symbol, held, mark);
-    return this.crossEquity(mark) - bound;
-  }
-
-  notional(symbol: string, held: BookPosition, mark: Marks): number {
-    return Math.abs(held.size) * (mark(symbol) ?? held.entryPrice);
-  }
-
-  unrealized(symbol: string, held: BookPosition, mark: Marks): number {
-    return held.size * ((mark(symbol) ?? held.entryPrice) - held.entryPrice);
-  }
-
   maintenance(symbol: string, held: BookPosition, mark: Marks): number {
     return maintenanceMargin(
       this.terms(symbol)?.tiers ?? [{ fromUsd: 0, maxLeverage: 1 }],
-      this.notional(symbol, held, mark),
+      notional(symbol, held, mark),
     );
   }
 

@@ -1,16 +1,18 @@
 /** What an account of the paper exchange tells about itself. Pure. */
 
 import { liquidationPrice } from '../../domain/margin.ts';
+import type { Marks } from '../../domain/paper-balances.ts';
+import { available, crossEquity, equity, marginUsed, marginUsedByAll } from '../../domain/paper-balances.ts';
 import type { BookOrder, BookPosition } from '../../domain/paper-book.ts';
 import type { AccountState, ExchangePosition, OpenOrder } from '../exchange.ts';
-import type { AccountBook, Marks } from './account-book.ts';
+import type { AccountBook } from './account-book.ts';
 
 export function accountStateOf(book: AccountBook, mark: Marks): AccountState {
   const positions = [...book.positions].map(([symbol, held]) => positionOf(book, symbol, held, mark));
   return {
-    equityUsd: book.equity(mark),
-    availableUsd: Math.max(0, book.available(mark)),
-    marginUsedUsd: positions.reduce((sum, position) => sum + position.marginUsedUsd, 0),
+    equityUsd: equity(book, mark),
+    availableUsd: Math.max(0, available(book, mark)),
+    marginUsedUsd: marginUsedByAll(book, mark),
     maintenanceMarginUsd: book.crossMaintenance(mark),
     positions,
     openOrders: [...book.orders.values()].map((order) => openOrderOf(book, order)),
@@ -21,13 +23,13 @@ function positionOf(book: AccountBook, symbol: string, held: BookPosition, mark:
   const { size: quantity, entryPrice, leverage, marginMode } = held;
   const markPrice = mark(symbol) ?? entryPrice;
   const isolated = marginMode === 'isolated';
-  const marginUsedUsd = book.marginUsed(symbol, held, mark);
+  const marginUsedUsd = marginUsed(symbol, held, mark);
   return {
     ...{ symbol, quantity, entryPrice, leverage, markPrice, marginMode, marginUsedUsd },
     liquidationPrice: liquidationPrice({
       markPrice,
       quantity,
-      marginUsd: isolated ? marginUsedUsd : book.crossEquity(mark),
+      marginUsd: isolated ? marginUsedUsd : crossEquity(book, mark),
       othersMaintenanceUsd: isolated ? 0 : book.crossMaintenance(mark) - book.maintenance(symbol, held, mark),
       tiers: book.terms(symbol)?.tiers ?? [{ fromUsd: 0, maxLeverage: 1 }],
     }),

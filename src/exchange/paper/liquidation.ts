@@ -6,9 +6,11 @@
 
 import { feeUsd } from '../../domain/fees.ts';
 import { CANCELED } from '../../domain/order-rules.ts';
+import type { Marks } from '../../domain/paper-balances.ts';
+import { crossEquity, marginUsed } from '../../domain/paper-balances.ts';
 import type { BookPosition } from '../../domain/paper-book.ts';
 import { roundPrice } from '../../domain/rounding.ts';
-import type { AccountBook, Marks } from './account-book.ts';
+import type { AccountBook } from './account-book.ts';
 import { takerPrice } from './prices.ts';
 
 /** What closing one position would bring. */
@@ -29,7 +31,7 @@ export function liquidate(book: AccountBook, mark: Marks, tsMs: number): boolean
   const before = book.newFills.length;
   for (const [symbol, held] of [...book.positions]) {
     if (held.marginMode !== 'isolated') continue;
-    const marginUsd = book.marginUsed(symbol, held, mark);
+    const marginUsd = marginUsed(symbol, held, mark);
     if (marginUsd < book.maintenance(symbol, held, mark))
       closeAll(book, [exitOf(book, symbol, held, mark, tsMs)], held.marginUsd, tsMs);
   }
@@ -40,7 +42,7 @@ export function liquidate(book: AccountBook, mark: Marks, tsMs: number): boolean
 /** The largest first, until the rest is carried. */
 function liquidateCross(book: AccountBook, mark: Marks, tsMs: number): void {
   let bankrupt: boolean | null = null;
-  while (book.crossEquity(mark) < book.crossMaintenance(mark)) {
+  while (crossEquity(book, mark) < book.crossMaintenance(mark)) {
     const exits = [...book.positions]
       .filter(([, held]) => held.marginMode === 'cross')
       .map(([symbol, held]) => exitOf(book, symbol, held, mark, tsMs))

@@ -1,8 +1,9 @@
 /** What one event of the market does to one account: triggers, fills of resting orders, funding, liquidation. Pure. */
 
 import { CANCELED } from '../../domain/order-rules.ts';
+import type { Marks } from '../../domain/paper-balances.ts';
 import type { BookOrder, MarketEvent } from '../../domain/paper-book.ts';
-import type { AccountBook, Marks } from './account-book.ts';
+import type { AccountBook } from './account-book.ts';
 import { liquidate } from './liquidation.ts';
 import { type Ask, unaffordable } from './order-checks.ts';
 import { fill } from './placement.ts';

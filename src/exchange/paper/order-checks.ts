@@ -2,9 +2,11 @@
 
 import { maxLeverageAt } from '../../domain/margin.ts';
 import { isLotSize, isTickPrice, MIN_NOTIONAL_USD, REFUSALS } from '../../domain/order-rules.ts';
+import type { Marks } from '../../domain/paper-balances.ts';
+import { available, marginUsed } from '../../domain/paper-balances.ts';
 import type { BookPosition } from '../../domain/paper-book.ts';
 import type { MarginMode, OrderIntent } from '../exchange.ts';
-import type { AccountBook, Marks } from './account-book.ts';
+import type { AccountBook } from './account-book.ts';
 import type { Terms } from './paper-rules.ts';
 
 /** An order with everything decided that it may leave open. */
@@ -60,8 +62,8 @@ export function unaffordable(book: AccountBook, ask: Ask, terms: Terms, mark: Ma
   if (kept > 0 && held?.marginMode !== ask.marginMode) return REFUSALS.leverageType;
   if (ask.marginMode === 'cross' && terms.onlyIsolated) return REFUSALS.onlyIsolated;
   if (ask.leverage > maxLeverageAt(terms.tiers, (kept + added) * ask.marginPrice)) return REFUSALS.marginTier;
-  const freed = held !== undefined && kept === 0 ? book.marginUsed(symbol, held, mark) : 0;
-  return required(ask, kept, added, held) > book.available(mark) + freed ? REFUSALS.margin : null;
+  const freed = held !== undefined && kept === 0 ? marginUsed(symbol, held, mark) : 0;
+  return required(ask, kept, added, held) > available(book, mark) + freed ? REFUSALS.margin : null;
 }
 
 /** Margin that must be free, USD. The order's leverage holds for the whole position afterwards; what an isolated one has stays with it. */

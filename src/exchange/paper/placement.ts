@@ -2,10 +2,11 @@
 
 import type { OrderBook } from '../../domain/order-book.ts';
 import { CANCELED, type MarginMode, REFUSALS } from '../../domain/order-rules.ts';
+import type { Marks } from '../../domain/paper-balances.ts';
 import type { BookOrder } from '../../domain/paper-book.ts';
 import { gridSize } from '../../domain/rounding.ts';
 import type { OrderIntent } from '../exchange.ts';
-import type { AccountBook, Marks } from './account-book.ts';
+import type { AccountBook } from './account-book.ts';
 import { type Ask, isTrigger, malformed, refused, wrongSide } from './order-checks.ts';
 import type { Terms } from './paper-rules.ts';
 import { takerPrice, takes } from './prices.ts';

@@ -2,8 +2,10 @@
 
 import { maxLeverageAt } from '../../domain/margin.ts';
 import { REFUSALS } from '../../domain/order-rules.ts';
+import type { Marks } from '../../domain/paper-balances.ts';
+import { available, notional } from '../../domain/paper-balances.ts';
 import type { LeverageSetting } from '../../domain/paper-book.ts';
-import type { AccountBook, Marks } from './account-book.ts';
+import type { AccountBook } from './account-book.ts';
 
 /** Why it may not be; null when it is done. More leverage frees margin, less binds more of it, which must be there. */
 export function changeLeverage(
@@ -15,13 +17,13 @@ export function changeLeverage(
   const terms = book.terms(symbol);
   const held = book.positions.get(symbol);
   if (terms === undefined) return REFUSALS.unknownAsset;
-  const most = maxLeverageAt(terms.tiers, held === undefined ? 0 : book.notional(symbol, held, mark));
+  const most = maxLeverageAt(terms.tiers, held === undefined ? 0 : notional(symbol, held, mark));
   if (!(setting.leverage >= 1) || setting.leverage > most) return REFUSALS.leverage;
   if (setting.marginMode === 'cross' && terms.onlyIsolated) return REFUSALS.onlyIsolated;
   if (held !== undefined) {
     if (held.marginMode !== setting.marginMode) return REFUSALS.leverageType;
-    const moreUsd = book.notional(symbol, held, mark) * (1 / setting.leverage - 1 / held.leverage);
-    if (moreUsd > 0 && moreUsd > book.available(mark)) return REFUSALS.margin;
+    const moreUsd = notional(symbol, held, mark) * (1 / setting.leverage - 1 / held.leverage);
+    if (moreUsd > 0 && moreUsd > available(book, mark)) return REFUSALS.margin;
     const isolatedUsd = held.marginMode === 'isolated' ? Math.max(0, moreUsd) : 0;
     book.cashUsd -= isolatedUsd;
     book.positions.set(symbol, { ...held, leverage: setting.leverage, marginUsd: held.marginUsd + isolatedUsd });
