@@ -58,8 +58,7 @@ const WRITE = `
       "exitCommission" float8, "exitClosedPnl" float8, "exitLiquidation" boolean, "exitPlan" jsonb, "exitReason" text, "realizedGrossPnl" float8,
       "realizedNetPnl" float8, "totalCommission" float8, revision int)
   ), before AS (
-    SELECT coalesce(sum(realized_gross_pnl::numeric), 0) AS gross FROM trades
-    WHERE (id = ANY($5) OR id IN (SELECT id FROM given_trades)) AND voided_at IS NULL
+    SELECT coalesce(sum(realized_gross_pnl::numeric), 0) AS gross FROM trades WHERE id = ANY($10) AND voided_at IS NULL
   ), written AS (
     INSERT INTO trades (id, model_id, symbol, side, trade_type, quantity, leverage, confidence, entry_price, entry_ts_ms, entry_oid, entry_tid, entry_sz, entry_crossed,
       entry_commission_dollars, entry_closed_pnl, exit_price, exit_ts_ms, exit_oid, exit_tid, exit_sz, exit_crossed, exit_commission_dollars, exit_closed_pnl,
@@ -119,5 +118,6 @@ export function writeLedger(
     syncedSeq,
     JSON.stringify(effects),
     EFFECT_LEASE_MS,
+    [...change.voidedTrades, ...change.trades.map((trade) => trade.id)],
   ]);
 }

@@ -5,6 +5,7 @@ import { clientOrderId, type Leg } from '../../src/domain/ids.ts';
 import { memoryMoment } from '../../src/engine/decision-cycle/build-context.ts';
 import { ingestFills, syncFills } from '../../src/engine/ingest-fills.ts';
 import { beginCycle } from '../../src/store/cycle-start.ts';
+import type { Queryable } from '../../src/store/database.ts';
 import { saveStep } from '../../src/store/decisions.ts';
 import { releaseLease } from '../../src/store/leases.ts';
 import { ledgerHeads, ledgerTails } from '../../src/store/ledger.ts';
@@ -267,6 +268,30 @@ describe('fills', () => {
     expect((await tail(T0 + 50_500))?.fills).toHaveLength(12);
     expect((await tail(T0 + 50_000))?.fills).toHaveLength(12);
     expect(await tail(T0 - 1)).toMatchObject({ fromMs: T0 - 1, fromBeginning: true });
+  });
+
+  it('take three statements, however long the history is', async () => {
+    const model = await newModel();
+    const all = history(
+      model,
+      Array.from({ length: 40 }, (_, i) => ({ side: i % 2 ? ('sell' as const) : ('buy' as const), size: 1 })),
+    );
+    await ingest(model, all.slice(0, -1));
+    let statements = 0;
+    const db = Object.assign(Object.create(arena.db), {
+      transaction: <T>(work: (tx: Queryable) => Promise<T>) =>
+        arena.db.transaction((tx) =>
+          work({
+            query: (...query) => {
+              statements += 1;
+              return tx.query(...query);
+            },
+          }),
+        ),
+    });
+    await ingestFills({ ...arena.stories, db, drain: async () => {} }, model, all.slice(-1), T0, { snapshot: true });
+    expect(statements).toBe(3);
+    expect(await tradesOf(model)).toHaveLength(20);
   });
 
   it('of a model without an account are refused', async () => {
