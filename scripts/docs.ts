@@ -12,6 +12,7 @@ import { z } from 'zod';
 import { arenaSchema } from '../src/config/arena.ts';
 import { environmentFields } from '../src/config/environment.ts';
 import { type Config, pace } from '../src/config.ts';
+import { ACTION_RULES, ENTRY_RULES } from '../src/domain/guardrail-rules.ts';
 import { PLACEHOLDERS } from '../src/domain/prompt-template.ts';
 import { KEY_FAMILIES } from '../src/domain/published-keys.ts';
 import { parseDuration } from '../src/domain/time.ts';
@@ -29,6 +30,7 @@ const REPO = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 /** Files that hold generated parts, relative to the repository. */
 export const PAGES = [
   'docs/configuration.md',
+  'docs/decision-cycle.md',
   'docs/errors.md',
   'docs/jobs.md',
   'docs/keys.md',
@@ -68,6 +70,7 @@ const PARTS: Readonly<Record<string, () => string>> = {
       ['place', 'what stands there'],
       Object.entries(PLACEHOLDERS).map(([name, meaning]) => [code(`{{${name}}}`), meaning]),
     ),
+  guardrails: guardrailTable,
   errors: errorTable,
   keys: keyTable,
   jobs: jobTable,
@@ -394,6 +397,27 @@ function arenaWith(field: string, value: string): object {
   const parent = names.reduce((inner, name) => inner[name] as Record<string, unknown>, arena);
   parent[last] = value;
   return arena;
+}
+
+// Guardrails -----------------------------------------------------------------------------------------------------------
+
+function guardrailTable(): string {
+  const { guardrails } = arenaSchema.parse({ models: [PLAIN_MODEL] });
+  const shownDefault = (field: string): string => {
+    const name = `guardrails.${field}`;
+    return `${code(field)} ${code(shown(valueAt({ guardrails }, name), ARENA_FIELDS[name] ?? { meaning: '' }))}`;
+  };
+  return table(
+    ['code', 'refused because', 'set by, with its default'],
+    [
+      ...ENTRY_RULES.map(({ code: name, meaning, fields }) => [
+        code(name),
+        meaning,
+        fields.map(shownDefault).join(', '),
+      ]),
+      ...ACTION_RULES.map(({ code: name, meaning }) => [code(name), meaning, '']),
+    ],
+  );
 }
 
 // Errors ---------------------------------------------------------------------------------------------------------------
