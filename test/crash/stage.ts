@@ -151,7 +151,7 @@ models:
   - { id: buy-and-hold, strategy: buy-and-hold }
   - { id: coin-flip, strategy: coin-flip }
   - id: ${ORACLE}
-    endpoint: { baseUrl: "${baseUrl}", model: oracle, promptUsdPerMillionTokens: 1, completionUsdPerMillionTokens: 2 }
+    endpoint: { baseUrl: "${baseUrl}", model: oracle, retries: 0, promptUsdPerMillionTokens: 1, completionUsdPerMillionTokens: 2 }
     dailyUsd: 5
 `;
 }
