@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import pc from 'picocolors';
+import { recomputeMetrics } from '../engine/equity-metrics.ts';
 import { type Recomputation, recomputeModel } from '../engine/recompute-analytics.ts';
 import { CodedError } from '../errors.ts';
 import type { Resources } from '../resources.ts';
@@ -43,7 +44,8 @@ export async function recompute({ db, outbox, run }: Resources, model: string): 
     if (result === null) continue;
     const { effects, ...figures } = result;
     await outbox.drain(effects);
-    results.push(figures);
+    const metrics = await recomputeMetrics(db, run.seed, id);
+    results.push({ ...figures, differences: [...figures.differences, ...metrics] });
   }
   return results;
 }

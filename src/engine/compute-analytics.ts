@@ -2,10 +2,14 @@
 
 import { refresh } from '../domain/published-keys.ts';
 import { lockState, saveAnalytics } from '../store/analytics.ts';
+import { extendBaseline } from '../store/baseline.ts';
 import type { EffectRow, NewEffect } from '../store/effects.ts';
 import { accounts } from '../store/equity.ts';
 import { committed, done, type Outcome, type Stories, skipped } from './context.ts';
 import { countChanges, payloadOf, saveOf, shownPayload } from './count-analytics.ts';
+
+/** Beside the models stands the same start equity, held in Bitcoin; named as in the original. */
+const BASELINE = { id: 'buynhold_btc', symbol: 'BTC' };
 
 /** After a trade: the model's own figures and keys. */
 export async function computeModelAnalytics(stories: Stories, modelId: string, asOfMs: number): Promise<Outcome> {
@@ -16,11 +20,23 @@ export async function computeModelAnalytics(stories: Stories, modelId: string, a
   return done();
 }
 
-/** On schedule: every model, then the keys over all models. */
+/** On schedule: the baseline, every model, then the keys over all models. */
 export async function computeAllAnalytics(stories: Stories, asOfMs: number, signal: AbortSignal): Promise<Outcome> {
   const ids = (await accounts(stories.db)).map((owner) => owner.modelId);
-  const shared = [refresh('analyticsAll'), refresh('leaderboard'), refresh('leaderboardCache')];
+  const shared = [
+    refresh('analyticsAll'),
+    refresh('leaderboard'),
+    refresh('leaderboardCache'),
+    refresh('sinceInception', BASELINE.id),
+  ];
   const effects: EffectRow[] = [];
+  await extendBaseline(
+    stories.db,
+    BASELINE.id,
+    { provider: stories.market.provider, symbol: BASELINE.symbol },
+    [...stories.traders.keys()],
+    stories.clock.now(asOfMs),
+  );
   for (const [index, id] of ids.entries()) {
     const keys = [refresh('analytics', id), refresh('sinceInception', id), ...(index === ids.length - 1 ? shared : [])];
     effects.push(...((await updateModel(stories, id, stories.clock.now(asOfMs), keys, signal)) ?? []));
@@ -44,15 +60,18 @@ async function updateModel(
   for (;;) {
     signal?.throwIfAborted();
     const result = await committed(stories, 'analytics', () =>
-      db.transaction(async (tx) => {
-        const prior = await lockState(tx, modelId);
-        if (prior === null) return null;
-        const { running, complete } = await countChanges(tx, modelId, prior);
-        const marketMs = Math.max(nowMs, prior.serverTimeMs);
-        const payload = await payloadOf(tx, modelId, market.provider, running, marketMs);
-        const save = saveOf(modelId, prior, running, await shownPayload(tx, payload), marketMs);
-        return { complete, effects: await saveAnalytics(tx, save, complete ? keys : []) };
-      }),
+      db.transaction(
+        async (tx) => {
+          const prior = await lockState(tx, modelId);
+          if (prior === null) return null;
+          const { running, complete } = await countChanges(tx, modelId, prior);
+          const marketMs = Math.max(nowMs, prior.serverTimeMs);
+          const payload = await payloadOf(tx, modelId, market.provider, running, marketMs);
+          const save = saveOf(modelId, prior, running, await shownPayload(tx, payload), marketMs);
+          return { complete, effects: await saveAnalytics(tx, save, complete ? keys : []) };
+        },
+        { relaxed: true },
+      ),
     );
     if (result === null || result.complete) return result?.effects ?? null;
   }

@@ -3,6 +3,7 @@
 import { type LeaderboardRow, rank } from '../domain/leaderboard.ts';
 import type { PublishedPosition } from '../domain/published.ts';
 import type { Resources } from '../resources.ts';
+import { type BaselineHour, baselineHours, baselines } from '../store/baseline.ts';
 import { hourlySnapshots, inceptions, type Snapshot } from '../store/equity.ts';
 import { modelIds } from '../store/models.ts';
 
@@ -17,9 +18,28 @@ export async function readCryptoPrices({ prices }: Resources) {
 /** Equity at the end of each hour, at and after the marker if there is one. */
 export async function readAccountTotals({ db }: Resources, marker: number | undefined) {
   const snapshots = await hourlySnapshots(db, marker ?? null, MAX_HOURS);
+  const [first, last] = [snapshots[0]?.hourlyMarker ?? 0, snapshots.at(-1)?.hourlyMarker ?? -1];
+  const baseline = await baselineHours(db, first, last);
   return {
-    accountTotals: snapshots.map(accountTotal),
+    accountTotals: [...snapshots.map(accountTotal), ...baseline.map(baselineTotal)],
     lastHourlyMarkerRead: snapshots.at(-1)?.hourlyMarker ?? marker ?? 0,
+  };
+}
+
+/** What was held instead of a model: all of it is unrealised, and it has no positions of ours. */
+function baselineTotal(hour: BaselineHour) {
+  return {
+    id: `${hour.baseline}_${hour.hour}`,
+    model_id: hour.baseline,
+    timestamp: hour.tsMs / 1000,
+    dollar_equity: hour.equityUsd,
+    realized_pnl: 0,
+    total_unrealized_pnl: hour.equityUsd - hour.initialEquityUsd,
+    cum_pnl_pct: (hour.equityUsd / hour.initialEquityUsd - 1) * 100,
+    sharpe_ratio: 0,
+    since_inception_hourly_marker: hour.hour,
+    since_inception_minute_marker: Math.floor((hour.tsMs - hour.inceptionTsMs) / 60_000),
+    positions: {},
   };
 }
 
@@ -56,9 +76,10 @@ function bySymbol(members: readonly string[]): Record<string, PublishedPosition>
 
 /** `nav_since_inception` is what a model began with, as in the original. */
 export async function readSinceInceptionValues({ db }: Resources) {
-  const rows = await inceptions(db);
+  const [rows, held] = await Promise.all([inceptions(db), baselines(db)]);
+  const baselineRows = held.map((each) => ({ ...each, id: each.baseline, modelId: each.baseline, invocations: 0 }));
   return {
-    sinceInceptionValues: rows.map((row) => ({
+    sinceInceptionValues: [...rows, ...baselineRows].map((row) => ({
       id: row.id,
       nav_since_inception: row.initialEquityUsd,
       inception_date: row.inceptionTsMs / 1000,

@@ -5,6 +5,7 @@ import { type AnalyticsPayload, computeAnalytics } from '../domain/analytics.ts'
 import type { Resources } from '../resources.ts';
 import { recentMessages } from '../store/conversations.ts';
 import { type DecisionSummary, listDecisions } from '../store/decision-reads.ts';
+import { allMetrics } from '../store/equity-metrics.ts';
 import { listModels, modelIds } from '../store/models.ts';
 import { assertModel, type DecisionCursor, type decisionsQuery, writeDecisionCursor } from './query.ts';
 
@@ -17,10 +18,11 @@ type TraderState = {
   readonly pause_until: number | null;
 };
 
-/** The participants with the state of their traders; its times are ms. */
+/** The participants with the state of their traders (its times are ms) and the hourly metrics of their equity. */
 export async function readModels({ db, publisher }: Resources) {
   const rows = await listModels(db);
   const states = await publisher.readMany(rows.map((row) => ({ family: 'traderState', ids: [row.id] })));
+  const metrics = await allMetrics(db);
   return {
     models: rows.map((row, index) => {
       const text = states[index]?.[0];
@@ -30,6 +32,7 @@ export async function readModels({ db, publisher }: Resources) {
         exchange_provider: row.exchangeProvider,
         market_provider: row.marketProvider,
         trader: text === undefined ? null : (JSON.parse(text) as TraderState),
+        metrics: metrics.get(row.id) ?? null,
       };
     }),
   };

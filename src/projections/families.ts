@@ -3,6 +3,7 @@
 import { leaderboardRow, rank } from '../domain/leaderboard.ts';
 import { publishedPosition, publishedTrade } from '../domain/published.ts';
 import { analyticsPayloads } from '../store/analytics.ts';
+import { baselineCurves, baselines } from '../store/baseline.ts';
 import { recentMessages, speakingModelIds } from '../store/conversations.ts';
 import { lastDecisions } from '../store/decision-reads.ts';
 import { equityCurves, standings } from '../store/equity.ts';
@@ -131,9 +132,12 @@ const leaderboardCache: Projection = {
 
 const sinceInception: Projection = {
   family: 'sinceInception',
-  all: perModel,
+  async all(context) {
+    return [...(await perModel(context)), ...(await baselines(context.db)).map(({ baseline }) => [baseline])];
+  },
   async load({ db }, ids) {
-    return byModel(ids, await equityCurves(db, first(ids)), (own) =>
+    const curves = await Promise.all([equityCurves(db, first(ids)), baselineCurves(db, first(ids))]);
+    return byModel(ids, curves.flat(), (own) =>
       own.map(({ timestamp, value }) => JSON.stringify({ timestamp, value })),
     );
   },

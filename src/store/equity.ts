@@ -89,25 +89,6 @@ export function saveSnapshot(tx: Queryable, s: NewSnapshot, effects: readonly Ne
   );
 }
 
-/**
- * Equity at the end of each whole hour since inception before hour `hour`, oldest first, at most the newest `hours`. A history that is
- * that short begins with the initial equity. Bounded, so its cost stays flat.
- */
-export async function hourlyEquity(db: Queryable, modelId: string, hour: number, hours: number): Promise<number[]> {
-  const rows = await db.query<{ equity: number }>(
-    `SELECT equity FROM (
-       SELECT -1 AS hour, initial_equity_usd AS equity FROM accounts WHERE model_id = $1 AND $2::int <= $3::int
-       UNION ALL
-       (SELECT DISTINCT ON (since_inception_hourly_marker) since_inception_hourly_marker, equity_usd
-        FROM account_equity_snapshots
-        WHERE model_id = $1 AND since_inception_hourly_marker >= $2::int - $3::int AND since_inception_hourly_marker < $2::int
-        ORDER BY since_inception_hourly_marker, ts_ms DESC)
-     ) hourly ORDER BY hour`,
-    [modelId, hour, hours],
-  );
-  return rows.map((row) => row.equity);
-}
-
 export type Snapshot = {
   readonly id: number;
   readonly modelId: string;
@@ -150,22 +131,22 @@ export type CurvePoint = { readonly modelId: string; readonly timestamp: number;
 export const CURVE_POINTS = 500;
 
 /**
- * Equity curves, oldest point first, thinned to about `CURVE_POINTS` by taking the last snapshot of equally long stretches of
- * minutes; the newest snapshot is always part of it.
+ * Equity curves, oldest point first, thinned to `CURVE_POINTS` by taking the last snapshot of equally long stretches of time; the newest
+ * snapshot is always part of it. Each point is one look into the index, so a curve costs the same at any age.
  */
 export function equityCurves(db: Queryable, modelIds: readonly string[]): Promise<CurvePoint[]> {
   return db.query<CurvePoint>(
-    `SELECT s.model_id AS "modelId", s.ts_ms AS timestamp, s.equity_usd AS value FROM unnest($1::text[]) AS m(id)
+    `SELECT m.id AS "modelId", s.ts_ms AS timestamp, s.equity_usd AS value FROM unnest($1::text[]) AS m(id)
      CROSS JOIN LATERAL (
-       SELECT greatest(1, ceil((max(since_inception_minute_marker) + 1)::float / ${CURVE_POINTS}))::int AS stretch
+       SELECT min(ts_ms) AS first_ms, greatest(60000, (max(ts_ms) - min(ts_ms)) / ${CURVE_POINTS} + 1) AS stretch_ms, max(ts_ms) AS last_ms
        FROM account_equity_snapshots WHERE model_id = m.id
-     ) width
+     ) span
+     CROSS JOIN LATERAL generate_series(span.first_ms, span.last_ms, span.stretch_ms) AS stretches(from_ms)
      CROSS JOIN LATERAL (
-       SELECT DISTINCT ON (since_inception_minute_marker / width.stretch) model_id, ts_ms, equity_usd
-       FROM account_equity_snapshots WHERE model_id = m.id
-       ORDER BY since_inception_minute_marker / width.stretch, ts_ms DESC
+       SELECT ts_ms, equity_usd FROM account_equity_snapshots
+       WHERE model_id = m.id AND ts_ms >= stretches.from_ms AND ts_ms < stretches.from_ms + span.stretch_ms ORDER BY ts_ms DESC LIMIT 1
      ) s
-     ORDER BY s.model_id, s.ts_ms`,
+     ORDER BY m.id, s.ts_ms`,
     [modelIds],
   );
 }

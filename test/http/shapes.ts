@@ -156,6 +156,20 @@ export const models = z.strictObject({
       exchange_provider: z.string(),
       market_provider: z.string(),
       trader: z.strictObject({ state: z.string(), last_decision_at: nullable, pause_until: nullable }).nullable(),
+      metrics: z
+        .strictObject({
+          hours: n,
+          return_pct: n,
+          return_after_model_cost_pct: n,
+          model_cost_usd: n,
+          sharpe: n,
+          sortino: n,
+          volatility_pct: n,
+          max_drawdown_pct: n,
+          exposure_pct: n,
+          intervals: z.strictObject({ window_return_pct: z.tuple([n, n]), sharpe: z.tuple([n, n]) }).nullable(),
+        })
+        .nullable(),
     }),
   ),
   serverTime: n,
