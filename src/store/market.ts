@@ -105,7 +105,10 @@ function newestTicks(ticks: readonly Tick[]): Tick[] {
   return [...latest.values()];
 }
 
-/** The oracle price of a funding print is the newest price at or before it. */
+/** An oracle price older than this says less about a funding print than the newest tick does. */
+const ORACLE_FRESH_MS = 600_000;
+
+/** The price of a funding print is the newest oracle price at or before it, else the newest tick's. */
 const STORE = `WITH ${RELAXED},
   known AS (SELECT symbol FROM market_assets WHERE provider = $1),
   ticks AS MATERIALIZED (
@@ -123,7 +126,7 @@ const STORE = `WITH ${RELAXED},
   ),
   fundings AS (
     INSERT INTO funding_rates (provider, symbol, ts_ms, rate, oracle_price, seq)
-    SELECT $1, f.symbol, f.ts_ms, f.rate, k.price, base + f.place
+    SELECT $1, f.symbol, f.ts_ms, f.rate, coalesce(o.price, k.price), base + f.place
     FROM cursor, unnest($10::text[], $11::bigint[], $12::float8[], $13::int[]) AS f(symbol, ts_ms, rate, place) JOIN known USING (symbol)
     CROSS JOIN LATERAL (
       (SELECT price, ts_ms FROM ticks WHERE symbol = f.symbol AND ts_ms <= f.ts_ms ORDER BY ts_ms DESC LIMIT 1)
@@ -131,6 +134,14 @@ const STORE = `WITH ${RELAXED},
       (SELECT price, ts_ms FROM price_ticks WHERE symbol = f.symbol AND provider = $1 AND ts_ms <= f.ts_ms ORDER BY ts_ms DESC LIMIT 1)
       ORDER BY ts_ms DESC LIMIT 1
     ) k
+    LEFT JOIN LATERAL (
+      (SELECT "oraclePrice" AS price, "tsMs" AS ts_ms FROM jsonb_to_recordset($18::jsonb) AS c(symbol text, "tsMs" bigint, "oraclePrice" float8)
+       WHERE symbol = f.symbol AND "tsMs" <= f.ts_ms AND "tsMs" > f.ts_ms - ${ORACLE_FRESH_MS} AND "oraclePrice" IS NOT NULL ORDER BY "tsMs" DESC LIMIT 1)
+      UNION ALL
+      (SELECT oracle_price, ts_ms FROM market_asset_ctx
+       WHERE provider = $1 AND symbol = f.symbol AND ts_ms <= f.ts_ms AND ts_ms > f.ts_ms - ${ORACLE_FRESH_MS} AND oracle_price IS NOT NULL ORDER BY ts_ms DESC LIMIT 1)
+      ORDER BY ts_ms DESC LIMIT 1
+    ) o ON TRUE
     ON CONFLICT DO NOTHING
   ),
   latest AS (

@@ -164,6 +164,36 @@ describe('funding', () => {
     expect(await desk.fills(idle)).toEqual([]);
   });
 
+  it('goes by the oracle price where the market tells one', async () => {
+    const account = await desk.open();
+    await desk.quote({ ETH: 4000 });
+    await desk.send(account, { side: 'buy', size: 1, symbol: 'ETH' });
+    const printMs = Math.ceil((desk.nowMs + 1) / HOUR_MS) * HOUR_MS;
+    desk.later(printMs - desk.nowMs);
+    const told = {
+      midPrice: null,
+      fundingRate: null,
+      openInterest: null,
+      volume24h: null,
+      symbol: 'ETH',
+      markPrice: 4000,
+    };
+    await feed(arena.db, {
+      ticks: [tick('ETH', printMs - 1, 4000)],
+      contexts: [
+        { ...told, tsMs: printMs - 3000, oraclePrice: 4010 },
+        { ...told, tsMs: printMs - 2000, oraclePrice: 4020 },
+        { ...told, tsMs: printMs + 1, oraclePrice: 5000 },
+      ],
+      fundings: [{ symbol: 'ETH', tsMs: printMs, rate: 0.001 }],
+      watermarkMs: printMs + 1,
+    });
+    await desk.match();
+    const paid = (await desk.fills(account)).at(-1);
+    expect(paid).toMatchObject({ kind: 'funding', price: 4020 });
+    expect(paid?.closedPnl).toBeCloseTo(-4.02, 9);
+  });
+
   it('is not paid on a position that a tick before the print had closed', async () => {
     const account = await bracketed('BNB');
     const printMs = Math.ceil((desk.nowMs + 1) / HOUR_MS) * HOUR_MS;

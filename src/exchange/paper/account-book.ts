@@ -4,7 +4,6 @@ import { addVolume, type DailyVolumes, feeTierAt, feeUsd, volumeBefore } from '.
 import type { Side } from '../../domain/fill.ts';
 import { maintenanceMargin } from '../../domain/margin.ts';
 import type { MarginMode } from '../../domain/order-rules.ts';
-import { CANCELED } from '../../domain/order-rules.ts';
 import { type Marks, notional } from '../../domain/paper-balances.ts';
 import type {
   AccountRow,
@@ -16,6 +15,7 @@ import type {
 } from '../../domain/paper-book.ts';
 import { gridSize } from '../../domain/rounding.ts';
 import type { PaperRules, Terms } from './paper-rules.ts';
+import { cancelReduceOnly } from './standing-orders.ts';
 
 export type Execution = {
   readonly oid: number;
@@ -183,7 +183,7 @@ export class AccountBook {
     const openingFee = closing === 0 ? fee : (fee * (order.size - closing)) / order.size;
     const left = this.#close(order, held, closing, closedPnl - (fee - openingFee));
     this.#open(order, left, gridSize(order.size - closing, this.#decimals(order.symbol)), openingFee);
-    this.#cancelReduceOnly(order.symbol);
+    cancelReduceOnly(this, order.symbol);
   }
 
   /** Funding on what was held just before the print: −size × oracle price × rate. */
@@ -215,33 +215,6 @@ export class AccountBook {
     });
   }
 
-  /** An order ends unfilled, and what waits for it goes or wakes with what it got. */
-  cancel(order: BookOrder, reason: string): void {
-    order.status = 'canceled';
-    order.error = reason;
-    this.changedOrders.add(order);
-    for (const child of this.childrenOf(order.oid)) {
-      if (child.status !== 'waiting') continue;
-      if (order.filledSize === 0) this.cancel(child, reason);
-      else this.wake(child, order, null);
-    }
-  }
-
-  /** A stop or target protects what its parent opened. `event`: what filled it, when only later events may touch the child. */
-  wake(child: BookOrder, parent: BookOrder, event: { readonly seq: number; readonly tsMs: number } | null): void {
-    child.status = 'resting';
-    child.size = Math.min(child.size, parent.filledSize);
-    child.placedSeq = event?.seq ?? child.placedSeq;
-    child.tsMs = event?.tsMs ?? child.tsMs;
-    this.changedOrders.add(child);
-    // The parent may only have closed what was there.
-    if (this.closable(child.symbol, child.side) === 0) this.cancel(child, CANCELED.reduceOnly);
-  }
-
-  childrenOf(oid: number): BookOrder[] {
-    return [...this.orders.values()].filter((order) => order.parentOid === oid);
-  }
-
   /** Closes part of a position: an isolated one gives back its share of the margin. Returns what is left of it. */
   #close(order: Execution, held: BookPosition, closing: number, cashUsd: number): BookPosition {
     if (closing === 0) return held;
@@ -266,14 +239,6 @@ export class AccountBook {
     this.cashUsd -= marginMode === 'isolated' ? moved : fee;
     const marginUsd = marginMode === 'isolated' ? held.marginUsd + moved - fee : 0;
     this.positions.set(order.symbol, { size, entryPrice, leverage: order.setting.leverage, marginMode, marginUsd });
-  }
-
-  /** Orders that only reduce go with the position they would reduce. */
-  #cancelReduceOnly(symbol: string): void {
-    for (const order of this.orders.values()) {
-      if (order.status !== 'resting' || order.symbol !== symbol || !order.reduceOnly) continue;
-      if (this.closable(symbol, order.side) === 0) this.cancel(order, CANCELED.reduceOnly);
-    }
   }
 
   #decimals(symbol: string): number {

@@ -12,6 +12,7 @@ import type { BookPosition } from '../../domain/paper-book.ts';
 import { roundPrice } from '../../domain/rounding.ts';
 import type { AccountBook } from './account-book.ts';
 import { takerPrice } from './prices.ts';
+import { cancel, stands } from './standing-orders.ts';
 
 /** What closing one position would bring. */
 type Exit = {
@@ -98,8 +99,7 @@ function takeOverPrice(book: AccountBook, exit: Exit, share: number): number {
 
 function close(book: AccountBook, exit: Exit, price: number, fee: number, tsMs: number): void {
   for (const order of book.orders.values())
-    if ((order.status === 'resting' || order.status === 'waiting') && order.symbol === exit.symbol)
-      book.cancel(order, CANCELED.liquidated);
+    if (stands(order) && order.symbol === exit.symbol) cancel(book, order, CANCELED.liquidated);
   book.execute({
     ...{
       oid: book.takeOid(),

@@ -8,6 +8,7 @@ import { liquidate } from './liquidation.ts';
 import { type Ask, unaffordable } from './order-checks.ts';
 import { fill } from './placement.ts';
 import { passed, takerPrice, triggered } from './prices.ts';
+import { cancel, childrenOf, stands, wake } from './standing-orders.ts';
 
 /** Marks while events are worked through, with the time of each. */
 export type MarkBoard = Map<string, { readonly price: number; readonly tsMs: number; readonly seq: number }>;
@@ -52,7 +53,7 @@ function meetTrigger(book: AccountBook, order: BookOrder, event: MarketEvent): b
   const closable = book.closable(order.symbol, order.side);
   const size = order.grouping === 'positionTpsl' ? closable : Math.min(order.size, closable);
   if (size === 0) {
-    book.cancel(order, CANCELED.reduceOnly);
+    cancel(book, order, CANCELED.reduceOnly);
     return true;
   }
   order.size = size;
@@ -68,11 +69,11 @@ function meetLimit(book: AccountBook, order: BookOrder, event: MarketEvent, mark
   const left = order.size - order.filledSize;
   const size = order.reduceOnly ? Math.min(left, book.closable(order.symbol, order.side)) : left;
   if (size <= 0) {
-    book.cancel(order, CANCELED.reduceOnly);
+    cancel(book, order, CANCELED.reduceOnly);
     return true;
   }
   if (!order.reduceOnly && missesMargin(book, order, size, mark)) {
-    book.cancel(order, CANCELED.margin);
+    cancel(book, order, CANCELED.margin);
     return true;
   }
   execute(book, order, size, limitPrice, false, event);
@@ -120,12 +121,11 @@ function execute(
 
 /** One of a pair filled cancels the other. */
 function cancelSiblings(book: AccountBook, order: BookOrder): void {
-  for (const sibling of book.childrenOf(order.parentOid ?? 0))
-    if (sibling !== order && (sibling.status === 'resting' || sibling.status === 'waiting'))
-      book.cancel(sibling, CANCELED.sibling);
+  for (const sibling of childrenOf(book, order.parentOid ?? 0))
+    if (sibling !== order && stands(sibling)) cancel(book, sibling, CANCELED.sibling);
 }
 
 /** Stops and targets of an order that is filled now protect what it opened; only later events may touch them. */
 function wakeChildren(book: AccountBook, parent: BookOrder, event: MarketEvent): void {
-  for (const child of book.childrenOf(parent.oid)) if (child.status === 'waiting') book.wake(child, parent, event);
+  for (const child of childrenOf(book, parent.oid)) if (child.status === 'waiting') wake(book, child, parent, event);
 }

@@ -10,6 +10,7 @@ import type { AccountBook } from './account-book.ts';
 import { type Ask, isTrigger, malformed, refused, wrongSide } from './order-checks.ts';
 import type { Terms } from './paper-rules.ts';
 import { takerPrice, takes } from './prices.ts';
+import { cancel, stands } from './standing-orders.ts';
 
 /** The market as a placement meets it. */
 export type MarketView = {
@@ -145,8 +146,8 @@ export function fill(order: BookOrder, price: number, size: number, sizeDecimals
 
 /** Cancels a standing order. False when there is none. */
 export function cancelOrder(book: AccountBook, order: BookOrder | undefined): boolean {
-  if (order === undefined || (order.status !== 'resting' && order.status !== 'waiting')) return false;
-  book.cancel(order, CANCELED.asked);
+  if (order === undefined || !stands(order)) return false;
+  cancel(book, order, CANCELED.asked);
   return true;
 }
 
