@@ -17,7 +17,8 @@ export async function recordCycle(
   history: DecisionContext['history'] | null,
 ): Promise<void> {
   const legs = patch.orders?.legs ?? [];
-  const opened = legs.filter((leg) => leg.leg === 'entry' && leg.status === 'filled');
+  // Also what was filled in part: the rest of an order that takes what is there is canceled.
+  const opened = legs.filter((leg) => leg.leg === 'entry' && leg.filledSize > 0);
   const oidOf = (symbol: string, leg: 'stop' | 'target') =>
     legs.find((order) => order.symbol === symbol && order.leg === leg && order.status === 'resting')?.oid ?? null;
   const attached = opened.map(({ symbol }) => ({
