@@ -6,6 +6,7 @@ import { askCommand } from './ask.ts';
 import { cancelCommand } from './cancel.ts';
 import { consumeCommand } from './consume.ts';
 import { enqueueCommand } from './enqueue.ts';
+import { exportCommand } from './export.ts';
 import { feedCommand } from './feed.ts';
 import { closeCommand, flattenCommand, haltCommand } from './flatten.ts';
 import { auditCommand, runsCommand } from './history.ts';
@@ -52,6 +53,7 @@ export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'q
   haltCommand(program);
   runsCommand(program);
   auditCommand(program);
+  exportCommand(program);
   consumeCommand(program);
   importCommand(program);
   parityCommand(program);

@@ -43,7 +43,8 @@ function baselineTotal(hour: BaselineHour) {
   };
 }
 
-function accountTotal(snapshot: Snapshot) {
+/** A snapshot for the world. */
+export function accountTotal(snapshot: Snapshot) {
   return {
     id: String(snapshot.id),
     model_id: snapshot.modelId,

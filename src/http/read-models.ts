@@ -111,7 +111,7 @@ function seen(rows: readonly DecisionSummary[], before: DecisionCursor | undefin
 }
 
 /** A cycle for the world; its times are ms. The signed bytes of its orders are nobody's business. */
-function decision(row: DecisionSummary) {
+export function decision(row: DecisionSummary) {
   return {
     model_id: row.modelId,
     cycle_number: row.cycleNumber,

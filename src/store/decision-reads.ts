@@ -20,7 +20,7 @@ export type DecisionSummary = {
   readonly executedAtMs: number | null;
 };
 
-const SUMMARY_COLUMNS = `model_id AS "modelId", slot_ms AS "slotMs", cycle_number AS "cycleNumber", step, success, decisions, rejected, orders, cot_trace AS "cotTrace",
+export const SUMMARY_COLUMNS = `model_id AS "modelId", slot_ms AS "slotMs", cycle_number AS "cycleNumber", step, success, decisions, rejected, orders, cot_trace AS "cotTrace",
   prompt_digest AS "promptDigest", error_code AS "errorCode", error_message AS "errorMessage", (extract(epoch FROM executed_at) * 1000)::bigint AS "executedAtMs"`;
 
 /** The newest finished cycle of each model. */

@@ -103,7 +103,7 @@ export type Snapshot = {
   readonly minuteMarker: number | null;
 };
 
-const SNAPSHOT_COLUMNS = `id, model_id AS "modelId", ts_ms AS "tsMs", equity_usd AS "equityUsd", realized_pnl AS "realizedPnl",
+export const SNAPSHOT_COLUMNS = `id, model_id AS "modelId", ts_ms AS "tsMs", equity_usd AS "equityUsd", realized_pnl AS "realizedPnl",
   unrealized_pnl AS "unrealizedPnl", cum_pnl_pct AS "cumPnlPct", sharpe_ratio AS "sharpeRatio", positions,
   since_inception_hourly_marker AS "hourlyMarker", since_inception_minute_marker AS "minuteMarker"`;
 

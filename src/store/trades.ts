@@ -3,7 +3,8 @@
 import type { StoredTrade } from '../domain/published.ts';
 import type { Queryable } from './database.ts';
 
-const COLUMNS = `t.id, t.model_id AS "modelId", t.symbol, t.side, t.trade_type AS "tradeType", t.quantity, t.leverage, t.confidence,
+/** Columns of a `StoredTrade`, of a table that is called `t`. */
+export const TRADE_COLUMNS = `t.id, t.model_id AS "modelId", t.symbol, t.side, t.trade_type AS "tradeType", t.quantity, t.leverage, t.confidence,
   t.entry_price AS "entryPrice", t.entry_ts_ms AS "entryTsMs", t.entry_oid AS "entryOid", t.entry_tid AS "entryTid", t.entry_sz AS "entrySz",
   t.entry_crossed AS "entryCrossed", t.entry_commission_dollars AS "entryCommissionDollars", t.entry_closed_pnl AS "entryClosedPnl",
   t.entry_liquidation AS "entryLiquidation", t.exit_price AS "exitPrice", t.exit_ts_ms AS "exitTsMs", t.exit_oid AS "exitOid",
@@ -22,7 +23,7 @@ export function recentTrades(
   limit = RECENT_TRADES,
 ): Promise<StoredTrade[]> {
   return db.query<StoredTrade>(
-    `SELECT ${COLUMNS} FROM unnest($1::text[]) AS m(id)
+    `SELECT ${TRADE_COLUMNS} FROM unnest($1::text[]) AS m(id)
      CROSS JOIN LATERAL (
        SELECT * FROM trades WHERE model_id = m.id AND voided_at IS NULL ORDER BY exit_ts_ms DESC, id LIMIT $2
      ) t
@@ -44,7 +45,7 @@ export type TradeFilter = {
 /** A page of trades over all models, newest first. */
 export function listTrades(db: Queryable, filter: TradeFilter): Promise<StoredTrade[]> {
   return db.query<StoredTrade>(
-    `SELECT ${COLUMNS} FROM trades t
+    `SELECT ${TRADE_COLUMNS} FROM trades t
      WHERE voided_at IS NULL
        AND ($1::text IS NULL OR model_id = $1) AND ($2::text IS NULL OR symbol = $2) AND ($3::bigint IS NULL OR exit_ts_ms >= $3)
        AND ($4::bigint IS NULL OR exit_ts_ms < $4 OR (exit_ts_ms = $4 AND id > $5))

@@ -14,6 +14,7 @@ const COMMANDS = [
   'migrate',
   'enqueue',
   'queues',
+  'export',
   'consume',
   'import',
   'parity',
