@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { JOB_NAMES } from '../jobs/registry.ts';
 import { askCommand } from './ask.ts';
+import { backfillCommand } from './backfill.ts';
 import { cancelCommand } from './cancel.ts';
 import { consumeCommand } from './consume.ts';
 import { enqueueCommand } from './enqueue.ts';
@@ -40,6 +41,7 @@ export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'q
   feedCommand(program, processes);
   apiCommand(program);
   migrateCommand(program);
+  backfillCommand(program);
   enqueueCommand(program);
   queuesCommand(program);
   failedCommand(program);

@@ -1,6 +1,6 @@
 /** The door to a market. Implementations: synthetic, replay. */
 
-import type { Asset, MarketBatch } from '../domain/market.ts';
+import type { Asset, Candle, MarketBatch } from '../domain/market.ts';
 import type { OrderBook } from '../domain/order-book.ts';
 
 /** Hears of a market as it happens. */
@@ -27,6 +27,13 @@ export interface MarketData {
    * Asked twice for the same stretch it answers the same. `fromMs` null: history too, as far as the provider keeps it.
    */
   fetch(fromMs: number | null, toMs: number, signal?: AbortSignal): Promise<MarketBatch>;
+  /** Closed candles of a symbol that became known in (fromMs, toMs], page by page, for a market that can be asked for its past. */
+  history?(
+    symbol: string,
+    range: { readonly fromMs: number; readonly toMs: number },
+    signal: AbortSignal | undefined,
+    onPage: (candles: readonly Candle[]) => Promise<void>,
+  ): Promise<readonly Candle[]>;
   /** The book as it is now, for a market that has one: what a paper order then takes instead of a flat slippage. Null when it is not known. */
   book?(symbol: string, signal: AbortSignal): Promise<OrderBook | null>;
   /**
