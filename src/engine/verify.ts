@@ -18,7 +18,12 @@ type Findings = Record<Family, { compared: number; differences: string[] }>;
 /** Compares all rows of the run. `exchange` null: the other side's books are left out. */
 export async function verifyRows(db: Database, provider: string, exchange: Exchange | null): Promise<RowCheck[]> {
   const decimals = new Map((await marketAssets(db, provider)).map((asset) => [asset.symbol, asset.sizeDecimals]));
-  const results: RowCheck[] = [...(await checks.references(db)), await checks.cycles(db), await checks.snapshots(db)];
+  const results: RowCheck[] = [
+    ...(await checks.references(db)),
+    await checks.cycles(db),
+    await checks.snapshots(db),
+    await checks.countedTrades(db),
+  ];
   const findings = Object.fromEntries(
     FAMILIES.map((family) => [family, { compared: 0, differences: [] }]),
   ) as unknown as Findings;

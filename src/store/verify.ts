@@ -64,6 +64,23 @@ export async function cycles(db: Queryable): Promise<Check> {
   };
 }
 
+/** Every trade that stands is counted with its revision, and no other; or a note says that it is not yet. */
+export async function countedTrades(db: Queryable): Promise<Check> {
+  const rows = await db.query<{ compared: number; wrong: number; example: string | null }>(
+    `SELECT count(*) AS compared, count(*) FILTER (WHERE wrong) AS wrong, min(id) FILTER (WHERE wrong) AS example FROM (
+       SELECT coalesce(t.id, c.trade_id) AS id, t.revision IS DISTINCT FROM c.revision AS wrong
+       FROM (SELECT id, revision FROM trades WHERE voided_at IS NULL) t FULL JOIN analytics_trades c ON c.trade_id = t.id
+     ) both_sides WHERE NOT EXISTS (SELECT 1 FROM analytics_pending WHERE kind = 'trade' AND item = both_sides.id)`,
+  );
+  const { compared = 0, wrong = 0, example = null } = rows[0] ?? {};
+  return {
+    family: 'analytics: counted trades',
+    compared,
+    differences:
+      wrong > 0 ? [`${wrong} trades are not counted as they are, for instance ${example}: nof0 recompute`] : [],
+  };
+}
+
 /** Snapshots agree with themselves: equity and its percentage. What was imported says what its source said. */
 export async function snapshots(db: Queryable): Promise<Check> {
   const rows = await db.query<{ modelId: string; total: number; wrong: number }>(

@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { recompute as recomputeCommand } from '../../src/cli/recompute.ts';
 import { computeAllAnalytics, computeModelAnalytics } from '../../src/engine/compute-analytics.ts';
 import { recomputeModel } from '../../src/engine/recompute-analytics.ts';
 import { standings } from '../../src/store/equity.ts';
+import { countedTrades } from '../../src/store/verify.ts';
 import { hasShared, readShared } from '../domain/fills.ts';
 import { type Arena, count, never, one, openTestArena, PROVIDER, T0 } from './arena.ts';
 
@@ -241,6 +243,30 @@ describe('analytics that are counted', () => {
     expect(own).toEqual(await payloadOf(modelId));
     const all = JSON.parse((await cacheRedis.get(keys.key('analyticsAll', []))) ?? 'null');
     expect(all.analytics).toContainEqual(own);
+  });
+});
+
+describe('the check of the rows', () => {
+  it('knows a trade that is counted, one that waits, and one that was forgotten', async () => {
+    const modelId = await newModel();
+    const trade: Row = { side: 'long', quantity: 1, price: 100, holdMins: 5, exitMins: 10, net: 3 };
+    await put(modelId, 1, trade);
+    await update(modelId);
+    await put(modelId, 1, { ...trade, net: 4 });
+    await put(modelId, 2, trade);
+    expect((await countedTrades(arena.db)).differences).toEqual([]);
+    await arena.db.query('DELETE FROM analytics_pending WHERE model_id = $1', [modelId]);
+    expect((await countedTrades(arena.db)).differences).toEqual([expect.stringMatching(/^2 trades are not counted/)]);
+    const results = await recomputeCommand(arena.run.resources, 'all');
+    expect(results.find((result) => result.modelId === modelId)?.differences).not.toEqual([]);
+    expect((await countedTrades(arena.db)).differences).toEqual([]);
+    expect((await recomputeCommand(arena.run.resources, 'all')).flatMap((result) => result.differences)).toEqual([]);
+  });
+
+  it('recomputes no model that it does not know', async () => {
+    await expect(recomputeCommand(arena.run.resources, 'stranger')).rejects.toMatchObject({
+      code: 'NOF0_MODEL_UNKNOWN',
+    });
   });
 });
 
