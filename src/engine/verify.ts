@@ -4,6 +4,7 @@ import type { Exchange } from '../exchange/exchange.ts';
 import type { Database } from '../store/database.ts';
 import { type Account, accounts } from '../store/equity.ts';
 import { fillsOf } from '../store/ledger.ts';
+import { budgetCheck } from '../store/llm-budget.ts';
 import { marketAssets } from '../store/market.ts';
 import * as checks from '../store/verify.ts';
 import * as ledger from './verify-ledger.ts';
@@ -21,8 +22,9 @@ export async function verifyRows(db: Database, provider: string, exchange: Excha
   const results: RowCheck[] = [
     ...(await checks.references(db)),
     await checks.cycles(db),
-    await checks.snapshots(db),
-    await checks.countedTrades(db),
+      await budgetCheck(db),
+      await checks.snapshots(db),
+      await checks.countedTrades(db),
   ];
   const findings = Object.fromEntries(
     FAMILIES.map((family) => [family, { compared: 0, differences: [] }]),

@@ -109,7 +109,9 @@ function toCompletion(target: Target, status: number, bytes: Uint8Array): Comple
   const parsed = text === null ? null : completionSchema.safeParse(parseJson(text));
   const choice = parsed?.data?.choices[0];
   if (choice === undefined) {
-    const why = text === null ? 'what it sent is not UTF-8' : 'what it sent is none';
+    // Some answer an error with the status of a success.
+    const said = redact(target, failureText(bytes));
+    const why = text === null ? 'what it sent is not UTF-8' : `what it sent is "${said}"`;
     throw new CodedError('NOF0_LLM_ANSWER_INVALID', `${target.name} sent no chat completion: ${why}.`, {
       details: { statusCode: status },
     });

@@ -6,6 +6,7 @@
 import type { Usage } from '../domain/decision.ts';
 import type { Queryable } from './database.ts';
 import type { Lease } from './leases.ts';
+import type { Check } from './verify.ts';
 
 /** Null: unlimited. */
 export type BudgetLimit = { readonly tokens: number | null; readonly usd: number | null };
@@ -85,4 +86,32 @@ export function usageOfDay(db: Queryable, day: string): Promise<DayUsage[]> {
      FROM llm_usage WHERE day = $1::date ORDER BY model_id`,
     [day],
   );
+}
+
+/**
+ * What the cycles of a day have called, reserved and cost is what the budget of the day says. Days of which cycles have been archived are
+ * left out.
+ */
+export async function budgetCheck(db: Queryable): Promise<Check> {
+  const rows = await db.query<{ what: string; budget: number[]; cycles: number[] }>(
+    `SELECT u.model_id || ' on ' || u.day AS what, ARRAY[u.requests, u.reserved_tokens, u.reserved_usd, u.cost_usd]::float8[] AS budget,
+            ARRAY[c.calls, c.tokens, c.usd, c.cost]::float8[] AS cycles
+     FROM llm_usage u CROSS JOIN LATERAL (SELECT (extract(epoch FROM u.day::timestamp) * 1000)::bigint AS from_ms) day
+     CROSS JOIN LATERAL (
+       SELECT coalesce(sum(llm_calls), 0) AS calls, coalesce(sum(reserved_tokens), 0) AS tokens, coalesce(sum(reserved_usd), 0) AS usd, coalesce(sum(cost_usd), 0) AS cost
+       FROM decision_cycles WHERE model_id = u.model_id AND slot_ms >= day.from_ms AND slot_ms < day.from_ms + 86400000
+     ) c
+     WHERE EXISTS (SELECT 1 FROM decision_cycles WHERE model_id = u.model_id AND (cycle_number = 1 OR slot_ms < day.from_ms))
+     ORDER BY 1`,
+  );
+  const near = (a: number, b: number) => Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(a));
+  const differing = rows.filter(({ budget, cycles }) => !budget.every((figure, i) => near(figure, cycles[i] ?? 0)));
+  return {
+    family: 'llm_usage',
+    compared: rows.length,
+    differences: differing.map(
+      ({ what, budget, cycles }) =>
+        `${what}: the budget has calls, reserved tokens, reserved USD, cost of ${budget.join(', ')}, its cycles ${cycles.join(', ')}`,
+    ),
+  };
 }

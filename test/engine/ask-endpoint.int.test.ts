@@ -11,6 +11,7 @@ import { FrameBuilder } from '../../src/engine/market-frame.ts';
 import { CodedError } from '../../src/errors.ts';
 import { checkKeys } from '../../src/projections/check.ts';
 import type { CycleOrders } from '../../src/store/decisions.ts';
+import { budgetCheck } from '../../src/store/llm-budget.ts';
 import { tempDir } from '../temp-dir.ts';
 import { type Arena, arenaConfig, cached, count, never, one, openTestArena, T0, until } from './arena.ts';
 import { completion, type Endpoint, json, openEndpoint, USAGE, withExchange } from './stand-ins.ts';
@@ -473,6 +474,23 @@ describe('the response cache', () => {
 });
 
 describe('a budget', () => {
+  it('is what the cycles of its day have called, reserved and cost', async () => {
+    await open();
+    endpoint.reply = (response) => {
+      endpoint.reply = answering();
+      completion('no')(response);
+    };
+    await cycle();
+    const lost = new AbortController();
+    endpoint.reply = () => lost.abort(new CodedError('NOF0_JOB_ABORTED', 'the worker is shutting down'));
+    await ingestPrices(arena.stories, T0 + MINUTE_MS, never);
+    await expect(cycle(arena.stories, T0 + MINUTE_MS, lost.signal)).rejects.toThrow('shutting down');
+    await cycle(arena.stories, T0 + MINUTE_MS);
+    expect(await budgetCheck(arena.db)).toEqual({ family: 'llm_usage', compared: 1, differences: [] });
+    await arena.db.query('UPDATE llm_usage SET reserved_tokens = 0');
+    expect((await budgetCheck(arena.db)).differences).toEqual([expect.stringMatching(/^sage on 2025-09-15: .*/)]);
+  });
+
   it('that a call could pass keeps the model from being asked', async () => {
     await open({ dailyTokens: 600 });
     endpoint.reply = answering(await long('SOL'));

@@ -207,6 +207,17 @@ describe('openAiCompatibleModel', () => {
     expect((await failure(url)).code).toBe('NOF0_LLM_ANSWER_INVALID');
   });
 
+  it('passes on what an error with the status of a success says', async () => {
+    const url = await endpoint((_body, response) =>
+      json(response, 200, { error: { message: `no credit for ${KEY}` } }),
+    );
+    const error = await failure(url);
+    expect(error).toMatchObject({
+      code: 'NOF0_LLM_ANSWER_INVALID',
+      message: expect.stringContaining('no credit for [key]'),
+    });
+  });
+
   it('passes on how long to wait after a 429, asked once', async () => {
     let requests = 0;
     const url = await endpoint((_body, response) => {

@@ -15,7 +15,7 @@ import { countCall, reserveBudget, settleBudget } from '../../store/llm-budget.t
 import { crossing } from '../../telemetry/boundaries.ts';
 import { committed } from '../context.ts';
 import { type Asked, assistantMessage, promptMessages } from './ask.ts';
-import { type Call, keepLease, type OpenCall, prepare, totals, usageOf } from './call.ts';
+import { type Call, keepLease, type OpenCall, prepare, type Spent, totals, usageOf } from './call.ts';
 
 /** Longest wait that is worth a second call, and the first of the doubling ones between calls. */
 const MAX_WAIT_MS = 60_000;
@@ -118,6 +118,7 @@ async function answered(call: Call, open: OpenCall, reply: ModelReply): Promise<
       await settleBudget(tx, context.modelId, day, open.want, used);
     }),
   );
+  countSpent(call, reply);
   keepSaid(call, open, reply.raw, reply);
   await trader.model.memory?.keep(call.request, reply);
   return { kind: 'answered', answer: reply.answer, patch, messages: call.said };
@@ -134,23 +135,20 @@ async function settleFailed(call: Call, open: OpenCall, error: CodedError): Prom
       await settleBudget(tx, context.modelId, day, open.want, spent.used);
     }),
   );
+  countSpent(call, spent);
   const { raw } = error.details;
   if (typeof raw === 'string') keepSaid(call, open, raw, spent, error);
 }
 
-/** Keeps what was said for the conversation, and counts it. */
-function keepSaid(
-  call: Call,
-  open: OpenCall,
-  raw: string,
-  spent: { readonly promptTokens: number; readonly completionTokens: number; readonly costUsd: number },
-  error?: CodedError,
-): void {
-  const { llmTokens, llmCost } = call.stories.metrics;
-  const model = call.context.modelId;
+function countSpent({ stories, context: { modelId: model } }: Call, spent: Spent): void {
+  const { llmTokens, llmCost } = stories.metrics;
   llmTokens.inc({ model, kind: 'prompt' }, spent.promptTokens);
   llmTokens.inc({ model, kind: 'completion' }, spent.completionTokens);
   llmCost.inc({ model }, spent.costUsd);
+}
+
+/** Keeps what was said for the conversation. */
+function keepSaid(call: Call, open: OpenCall, raw: string, spent: Spent, error?: CodedError): void {
   // An endpoint counts the prompt as one; it stands with the user's part.
   const asked = call.said.at(-1);
   if (asked !== undefined) call.said[call.said.length - 1] = { ...asked, tokens: spent.promptTokens };

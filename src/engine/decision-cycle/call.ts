@@ -68,7 +68,8 @@ export function contextDigest(context: DecisionContext): string {
   return sha256(canonicalJson(context));
 }
 
-type Spent = { readonly promptTokens: number; readonly completionTokens: number; readonly costUsd: number };
+/** What a call has used, as far as it is known. */
+export type Spent = { readonly promptTokens: number; readonly completionTokens: number; readonly costUsd: number };
 
 /** What the cycle has cost with this call; its reservation is over. */
 export function totals({ base }: Call, { before, latencyMs }: OpenCall, spent: Spent): CyclePatch {
