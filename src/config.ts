@@ -89,6 +89,8 @@ export type ConfigOptions = {
   readonly cwd?: string;
   readonly arenaFile?: string;
   readonly run?: string;
+  /** Only these of the arena's models; all when absent. */
+  readonly models?: readonly string[];
 };
 
 /** Reads, checks and freezes the configuration. Throws NOF0_CONFIG_INVALID that lists every fault. */
@@ -114,7 +116,23 @@ export function loadConfig(options: ConfigOptions = {}): Config {
       { faults },
     );
   }
-  return freeze(toConfig(environment.data, arena, { variables, cwd, prompts }));
+  return freeze(toConfig(environment.data, onlyModels(arena, options.models), { variables, cwd, prompts }));
+}
+
+/** The arena with some of its models. Throws NOF0_CONFIG_INVALID for one that it does not have. */
+function onlyModels(arena: Arena, ids: readonly string[] | undefined): Arena {
+  if (ids === undefined) return arena;
+  const known = arena.models.map(({ id }) => id);
+  const unknown = ids.filter((id) => !known.includes(id));
+  if (unknown.length > 0)
+    throw new CodedError(
+      'NOF0_CONFIG_INVALID',
+      `the arena file has no model ${unknown.map((id) => `"${id}"`).join(', ')}`,
+      {
+        faults: unknown.map((id) => ({ path: `models.${id}`, expected: `one of ${known.join(', ')}` })),
+      },
+    );
+  return { ...arena, models: arena.models.filter(({ id }) => ids.includes(id)) };
 }
 
 /** The pace of a market kind: its own entries over the arena's. Milliseconds. */

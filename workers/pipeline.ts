@@ -55,7 +55,7 @@ export class Pipeline {
       if (this.#contract.runs === 'latest')
         promise = { ...promise, ids: await promisesOf(this.#resources.db, promise.target) };
       payload = parsePayload(this.#contract, job.data);
-      await this.#assertWanted(job);
+      if (job.attemptsStarted > 1) await this.#assertWanted(job);
       outcome = this.#isCovered(job, payload, promise)
         ? skipped('an earlier run has done everything that was asked for')
         : await this.#exclusively(payload, { stop, attempt, startedAt });
@@ -99,7 +99,6 @@ export class Pipeline {
    * is cancelled, so one that begins for the first time need not ask.
    */
   async #assertWanted(job: Job): Promise<void> {
-    if (job.attemptsStarted <= 1) return;
     if (await this.#cancelMarks.has(job.id ?? ''))
       throw new CodedError('NOF0_JOB_CANCELLED', 'the job was cancelled before it began');
   }

@@ -19,8 +19,9 @@ const QUIET_JOBS = new Set(['price-ingest']);
 export function reportRun(resources: Resources, contract: JobContract, job: Job, run: Run): void {
   const { logger, metrics, history, worker } = resources;
   const { payload, attempt, startedAt, outcome } = run;
-  const finishedAt = new Date();
-  const durationMs = finishedAt.getTime() - startedAt.getTime();
+  const startedMs = startedAt.getTime();
+  const finishedMs = Date.now();
+  const durationMs = finishedMs - startedMs;
   const failed = outcome instanceof CodedError;
   const kind = failed ? 'failed' : outcome.kind;
   const reason = failed || outcome.kind === 'done' ? null : outcome.reason;
@@ -51,8 +52,8 @@ export function reportRun(resources: Resources, contract: JobContract, job: Job,
     modelId,
     slotMs,
     worker,
-    startedAt: startedAt.toISOString(),
-    finishedAt: finishedAt.toISOString(),
+    startedMs,
+    finishedMs,
     errorCode: failed ? outcome.code : null,
     errorMessage: failed ? outcome.message.slice(0, 2000) : null,
     payload: payload ?? job.data,

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { JOB_NAMES } from '../jobs/registry.ts';
 import { askCommand } from './ask.ts';
 import { backfillCommand } from './backfill.ts';
+import { backtestCommand } from './backtest.ts';
 import { cancelCommand } from './cancel.ts';
 import { consumeCommand } from './consume.ts';
 import { enqueueCommand } from './enqueue.ts';
@@ -36,6 +37,7 @@ export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'q
     .exitOverride();
   const processes: ProcessRoles = { ...roles, queues: JOB_NAMES };
   upCommand(program, processes);
+  backtestCommand(program, processes);
   schedulerCommand(program, processes);
   workerCommand(program, processes);
   feedCommand(program, processes);

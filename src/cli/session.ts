@@ -32,6 +32,8 @@ export type SessionOptions = {
   readonly onProgress?: (line: string) => void;
   /** Log to `<run folder>/nof0.log` instead of standard error. */
   readonly logToFile?: boolean;
+  /** Only these of the arena's models. */
+  readonly models?: readonly string[];
 };
 
 /** Database of an embedded server: it belongs to one run alone. */
@@ -42,6 +44,7 @@ export async function openSession(flags: CommonFlags, options: SessionOptions = 
   const config = loadConfig({
     ...(flags.arena ? { arenaFile: flags.arena } : {}),
     ...(flags.run ? { run: flags.run } : {}),
+    ...(options.models ? { models: options.models } : {}),
   });
   const shared = config.servers !== null;
   const run = config.run ?? options.defaultRun?.(shared) ?? lastRun(config) ?? defaultRun(shared);

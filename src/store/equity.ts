@@ -89,6 +89,14 @@ export function saveSnapshot(tx: Queryable, s: NewSnapshot, effects: readonly Ne
   );
 }
 
+/** Equity of every snapshot of a model, oldest first. */
+export function equityPoints(db: Queryable, modelId: string): Promise<{ tsMs: number; equityUsd: number }[]> {
+  return db.query(
+    `SELECT ts_ms AS "tsMs", equity_usd AS "equityUsd" FROM account_equity_snapshots WHERE model_id = $1 ORDER BY ts_ms`,
+    [modelId],
+  );
+}
+
 export type Snapshot = {
   readonly id: number;
   readonly modelId: string;

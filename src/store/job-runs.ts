@@ -15,8 +15,9 @@ export type JobRunRow = {
   readonly modelId: string | null;
   readonly slotMs: number | null;
   readonly worker: string;
-  readonly startedAt: string;
-  readonly finishedAt: string;
+  /** Unix ms of wall time. */
+  readonly startedMs: number;
+  readonly finishedMs: number;
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
   readonly payload: unknown;
@@ -38,10 +39,10 @@ export async function pruneRuns(db: Queryable, retentionMs: number): Promise<num
 
 const INSERT = `WITH ${RELAXED}
   INSERT INTO job_runs (queue, job, job_id, attempt, outcome, reason, model_id, slot_ms, worker, started_at, finished_at, error_code, error_message, payload)
-  SELECT queue, queue, "jobId", attempt, outcome, reason, "modelId", "slotMs", worker, "startedAt", "finishedAt", "errorCode", "errorMessage", payload
+  SELECT queue, queue, "jobId", attempt, outcome, reason, "modelId", "slotMs", worker, to_timestamp("startedMs" / 1000.0), to_timestamp("finishedMs" / 1000.0), "errorCode", "errorMessage", payload
   FROM relaxed, jsonb_to_recordset($1::jsonb) AS r(queue text, "jobId" text, attempt int, outcome text, reason text, "modelId" text, "slotMs" bigint, worker text,
-    "startedAt" timestamptz, "finishedAt" timestamptz, "errorCode" text, "errorMessage" text, payload jsonb)`;
-const IS_NEW = `NOT EXISTS (SELECT 1 FROM job_runs j WHERE j.queue = r.queue AND j.finished_at = r."finishedAt" AND j.job_id = r."jobId" AND j.worker = r.worker)`;
+    "startedMs" bigint, "finishedMs" bigint, "errorCode" text, "errorMessage" text, payload jsonb)`;
+const IS_NEW = `NOT EXISTS (SELECT 1 FROM job_runs j WHERE j.queue = r.queue AND j.finished_at = to_timestamp(r."finishedMs" / 1000.0)::timestamptz(3) AND j.job_id = r."jobId" AND j.worker = r.worker)`;
 
 const FLUSH_MS = 250;
 const BATCH = 500;

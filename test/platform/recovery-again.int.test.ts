@@ -98,7 +98,6 @@ describe('run history whose answer was lost', () => {
       },
     } as unknown as Database;
     const history = new RunHistory(deaf, logger);
-    const at = (ms: number) => new Date(SLOT + ms).toISOString();
     const row = (jobId: string) => ({
       queue: 'snapshot',
       jobId,
@@ -108,8 +107,8 @@ describe('run history whose answer was lost', () => {
       modelId: null,
       slotMs: null,
       worker: 'w',
-      startedAt: at(0),
-      finishedAt: at(5),
+      startedMs: SLOT,
+      finishedMs: SLOT + 5,
       errorCode: null,
       errorMessage: null,
       payload: {},
