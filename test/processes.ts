@@ -9,6 +9,8 @@ export type Nof0 = {
   readonly pid: number;
   /** Everything printed so far, both streams. */
   output(): string;
+  /** What was printed to standard output so far. */
+  answer(): string;
   /** Resolves when the pattern has been printed; rejects at the end of the process or the deadline, with what was printed. */
   printed(pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray>;
   /** Exit code, or the signal's name. */
@@ -32,12 +34,16 @@ function startNode(args: readonly string[], env: Record<string, string>, cwd: st
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let text = '';
+  let answer = '';
   const listeners = new Set<() => void>();
   const collect = (chunk: Buffer) => {
     text += chunk.toString('utf8');
     for (const listener of listeners) listener();
   };
-  child.stdout?.on('data', collect);
+  child.stdout?.on('data', (chunk: Buffer) => {
+    answer += chunk.toString('utf8');
+    collect(chunk);
+  });
   child.stderr?.on('data', collect);
   const ended = new Promise<number | string>((resolve) =>
     child.once('close', (code, signal) => resolve(code ?? signal ?? 'unknown')),
@@ -46,6 +52,7 @@ function startNode(args: readonly string[], env: Record<string, string>, cwd: st
     process: child,
     pid: child.pid ?? -1,
     output: () => text,
+    answer: () => answer,
     ended,
     printed(pattern, timeoutMs = 60_000) {
       return new Promise((resolve, reject) => {
@@ -78,8 +85,8 @@ export async function runNof0(
   args: readonly string[],
   env: Record<string, string> = {},
   cwd = REPO,
-): Promise<{ code: number | string; output: string }> {
+): Promise<{ code: number | string; output: string; answer: string }> {
   const command = nof0(args, env, cwd);
   const code = await command.ended;
-  return { code, output: command.output() };
+  return { code, output: command.output(), answer: command.answer() };
 }
