@@ -17,8 +17,11 @@ const MAX_SLEEP_MS = 1000;
 const FAULT_SLEEP_MS = 1000;
 /** Another scheduler held a cursor. It has moved it by now, or has died with it in its hands. */
 const HELD_SLEEP_MS = 50;
-/** How often a replay asks whether the jobs of its moment have finished. This process knows at once when it has settled the last one. */
-const SETTLE_POLL_MS = 10;
+/**
+ * How often a replay asks whether the jobs of its moment have finished: less and less often. This process knows at once when it has
+ * settled the last one itself.
+ */
+const SETTLE_POLL_MS = [5, 10, 20, 30];
 
 export type Scheduler = {
   /** Resolves when a replay has reached its end; never in real time. */
@@ -126,6 +129,7 @@ class ReplayLoop extends Loop {
   #schedules: readonly Schedule[] | null = null;
   #settled = false;
   #slots = 0;
+  #polls = 0;
 
   constructor(resources: Resources, stories: Stories, speed: number | 'max') {
     super(resources, stories);
@@ -158,6 +162,7 @@ class ReplayLoop extends Loop {
     const before = this.#schedules ?? [];
     this.#settled = false;
     this.#slots += 1;
+    this.#polls = 0;
     this.#schedules = null;
     const fired = await this.fire(due, slotMs);
     const settled = this.#untilSettled();
@@ -165,10 +170,11 @@ class ReplayLoop extends Loop {
     await settled;
     // Another scheduler has fired some of them: it has moved more than we know.
     if (fired.length < due.length) return;
-    const moved = new Set(due.map(({ name }) => name));
-    this.#schedules = before.map((schedule) =>
-      moved.has(schedule.name) ? { ...schedule, lastSlotMs: slotMs } : schedule,
-    );
+    const moved = new Map(due.map((slot) => [slot.name, slot.slotMs]));
+    this.#schedules = before.map((schedule) => ({
+      ...schedule,
+      lastSlotMs: moved.get(schedule.name) ?? schedule.lastSlotMs,
+    }));
   }
 
   /** Waits until this process has settled the last job, but not for long: other processes settle jobs too. */
@@ -178,7 +184,8 @@ class ReplayLoop extends Loop {
       // What was settled then says nothing about a slot that was fired since.
       if (slot === this.#slots) this.#settled = true;
     });
-    await Promise.race([idle, this.sleep(SETTLE_POLL_MS)]);
+    const pollMs = SETTLE_POLL_MS[Math.min(this.#polls++, SETTLE_POLL_MS.length - 1)] ?? MAX_SLEEP_MS;
+    await Promise.race([idle, this.sleep(pollMs)]);
   }
 
   /** Wall ms to wait until the slot may begin at the chosen speed. */

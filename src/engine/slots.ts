@@ -40,7 +40,9 @@ export function schedulesOf(config: Config, pace: Schedules, provider: string, r
     })),
     { name: 'analytics', job: 'analytics', spec: { everyMs: pace.analytics }, payload: {}, policy: 'run-latest' },
   ];
-  if (replay) return arena.map((schedule) => ({ ...schedule, policy: 'every' }));
+  // Prices come with the next moment that somebody looks at: in between nobody would.
+  if (replay)
+    return arena.map((schedule) => (schedule.job === 'price-ingest' ? schedule : { ...schedule, policy: 'every' }));
   const crons: Record<MaintenanceTask, string> = {
     'relay-effects': maintenance.relayEffects,
     'prune-runs': maintenance.pruneRuns,
@@ -87,11 +89,19 @@ export function dueNow(schedules: readonly Schedule[], nowMs: number, boot: bool
 
 /**
  * What a replay runs next: the earliest slot of all schedules. Prices of a moment come before everything else of that moment, so
- * whoever decides at it finds them stored.
+ * whoever decides at it finds them stored; a schedule of prices that runs its latest slot only comes up when something else does.
  */
 export function dueInReplay(schedules: readonly Schedule[], endMs: number): { slotMs: number; due: DueSlot[] } | null {
-  const next = schedules.map((schedule) => ({ schedule, slotMs: nextSlot(schedule.spec, schedule.lastSlotMs) }));
+  const lazy = schedules.filter(({ job, policy }) => job === 'price-ingest' && policy === 'run-latest');
+  const next = schedules
+    .filter((schedule) => !lazy.includes(schedule))
+    .map((schedule) => ({ schedule, slotMs: nextSlot(schedule.spec, schedule.lastSlotMs) }));
   const slotMs = Math.min(...next.map((entry) => entry.slotMs));
+  const pricesFirst = lazy.flatMap((schedule) => {
+    const latest = latestSlot(schedule, Math.min(slotMs, endMs));
+    return latest === null ? [] : [dueSlot(schedule, latest)];
+  });
+  if (pricesFirst.length > 0) return { slotMs: Math.max(...pricesFirst.map((due) => due.slotMs)), due: pricesFirst };
   if (!(slotMs <= endMs)) return null;
   const atSlot = next.filter((entry) => entry.slotMs === slotMs);
   const prices = atSlot.filter((entry) => entry.schedule.job === 'price-ingest');

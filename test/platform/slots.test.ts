@@ -145,6 +145,19 @@ describe('what a replay runs next', () => {
     ]);
   });
 
+  it('fetches prices of which only the latest count when somebody looks at them, and once more at its end', () => {
+    const at = (prices: number, decided: number) => [
+      schedule('decision-cycle:m', every(3 * MINUTE), decided, 'every'),
+      schedule('price-ingest:p', every(MINUTE), prices),
+    ];
+    const next = (prices: number, decided: number) =>
+      slotsOf(dueInReplay(at(T0 + prices * MINUTE, T0 + decided * MINUTE), T0 + 5 * MINUTE)?.due ?? []);
+    expect(next(0, 0)).toEqual([['price-ingest:p', 3 * MINUTE]]);
+    expect(next(3, 0)).toEqual([['decision-cycle:m', 3 * MINUTE]]);
+    expect(next(3, 3)).toEqual([['price-ingest:p', 5 * MINUTE]]);
+    expect(next(5, 3)).toEqual([]);
+  });
+
   it('ends with the last slot at or before its end', () => {
     const one = (last: number) => [schedule('analytics', every(HOUR), last, 'every')];
     expect(dueInReplay(one(T0), T0 + HOUR)?.slotMs).toBe(T0 + HOUR);
@@ -222,9 +235,12 @@ describe('the schedules of an arena', () => {
     });
   });
 
-  it('skip nothing in a replay, where market time waits', () => {
+  it('skip nothing in a replay, where market time waits; prices come together with whoever looks at them', () => {
     const wanted = schedulesOf(config, pace(config.arena, 'replay'), 'replay', true);
-    expect(new Set(wanted.map(({ policy }) => policy))).toEqual(new Set(['every']));
+    const policies = (prices: boolean) =>
+      new Set(wanted.filter(({ job }) => (job === 'price-ingest') === prices).map(({ policy }) => policy));
+    expect(policies(true)).toEqual(new Set(['run-latest']));
+    expect(policies(false)).toEqual(new Set(['every']));
   });
 
   it('give a model its own decision interval', () => {
