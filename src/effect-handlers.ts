@@ -27,7 +27,7 @@ export type EffectDoors = {
   readonly logger: Logger;
   /** Folder of journal files; null: files that are asked for are left to other processes. */
   readonly journalDir: string | null;
-  /** In a replay days pass in seconds: keys are refreshed this often, and no job waits for it. Null where people wait for the keys. */
+  /** In a replay days pass in seconds: keys are refreshed only this often, and no job waits for it. Null where people wait for the keys. */
   readonly gatherMs: number | null;
 };
 

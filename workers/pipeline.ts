@@ -10,11 +10,11 @@ import type { JobContract } from '../src/jobs/contract.ts';
 import { type JobName, type PayloadOf, parsePayload } from '../src/jobs/registry.ts';
 import { jobLock } from '../src/redis/lock.ts';
 import type { Resources } from '../src/resources.ts';
-import { type Covered, promisesOf } from '../src/store/effects.ts';
+import { type Covered, promisesOfAll } from '../src/store/effects.ts';
+import { Questions } from '../src/store/questions.ts';
 import { crossing, pass } from '../src/telemetry/boundaries.ts';
 import type { Logger } from '../src/telemetry/logger.ts';
 import { withinWork } from '../src/telemetry/work.ts';
-import { CancelMarks } from './cancel-marks.ts';
 import { buryFailed } from './dead-letters.ts';
 import { identityOf } from './job-promise.ts';
 import { reportRun } from './report.ts';
@@ -34,13 +34,19 @@ export class Pipeline {
   readonly #resources: Resources;
   readonly #contract: JobContract;
   readonly #handler: (payload: { v: number }, run: JobRun) => Promise<Outcome>;
-  readonly #cancelMarks: CancelMarks;
+  /** Whether somebody cancelled the job of this id. Redis itself is asked, every time: a word on a channel may be lost, a mark is not. */
+  readonly #cancelMarks: Questions<string, boolean>;
+  readonly #promises: Questions<string, number[]>;
 
   constructor(resources: Resources, contract: JobContract, handler: Handler<JobName>) {
     this.#resources = resources;
     this.#contract = contract;
     this.#handler = handler as unknown as (payload: { v: number }, run: JobRun) => Promise<Outcome>;
-    this.#cancelMarks = new CancelMarks(resources);
+    const { queueRedis, keys, db } = resources;
+    this.#cancelMarks = new Questions(async (ids) =>
+      (await queueRedis.mget(ids.map((id) => keys.cancelMark(id)))).map((mark) => typeof mark === 'string'),
+    );
+    this.#promises = new Questions((targets) => promisesOfAll(db, targets));
   }
 
   async run(job: Job, token: string, stop: Stop): Promise<Outcome> {
@@ -52,8 +58,7 @@ export class Pipeline {
     let outcome: Outcome | CodedError;
     try {
       // What was asked for before this moment is covered by this run; a request that comes later gets its own.
-      if (this.#contract.runs === 'latest')
-        promise = { ...promise, ids: await promisesOf(this.#resources.db, promise.target) };
+      if (this.#contract.runs === 'latest') promise = { ...promise, ids: await this.#promises.ask(promise.target) };
       payload = parsePayload(this.#contract, job.data);
       if (job.attemptsStarted > 1) await this.#assertWanted(job);
       outcome = this.#isCovered(job, payload, promise)
@@ -99,7 +104,7 @@ export class Pipeline {
    * is cancelled, so one that begins for the first time need not ask.
    */
   async #assertWanted(job: Job): Promise<void> {
-    if (await this.#cancelMarks.has(job.id ?? ''))
+    if (await this.#cancelMarks.ask(job.id ?? ''))
       throw new CodedError('NOF0_JOB_CANCELLED', 'the job was cancelled before it began');
   }
 

@@ -119,9 +119,16 @@ export function rowsOfTargets(
  * transactions commit, so "up to the newest" would take in one that is only just being made; the ids themselves do not.
  */
 export async function promisesOf(db: Queryable, target: string): Promise<number[]> {
-  return (
-    await db.query<{ id: number }>(`SELECT id FROM effects WHERE kind = 'enqueue' AND target = $1`, [target])
-  ).map((row) => row.id);
+  return (await promisesOfAll(db, [target]))[0] ?? [];
+}
+
+/** The same for many jobs, in their order. */
+export async function promisesOfAll(db: Queryable, targets: readonly string[]): Promise<number[][]> {
+  const rows = await db.query<{ id: number; target: string }>(
+    `SELECT id, target FROM effects WHERE kind = 'enqueue' AND target = ANY($1::text[])`,
+    [[...new Set(targets)]],
+  );
+  return targets.map((target) => rows.filter((row) => row.target === target).map((row) => row.id));
 }
 
 /** What a finished job answers for: these promises, or (null) all of its target, where the target is one piece of work. */
