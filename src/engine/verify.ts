@@ -22,9 +22,9 @@ export async function verifyRows(db: Database, provider: string, exchange: Excha
   const results: RowCheck[] = [
     ...(await checks.references(db)),
     await checks.cycles(db),
-      await budgetCheck(db),
-      await checks.snapshots(db),
-      await checks.countedTrades(db),
+    await budgetCheck(db),
+    await checks.snapshots(db),
+    await checks.countedTrades(db),
   ];
   const findings = Object.fromEntries(
     FAMILIES.map((family) => [family, { compared: 0, differences: [] }]),

@@ -35,7 +35,7 @@ export function recentTrades(
 /** Every closed trade of a model, oldest first. */
 export function closedTrades(db: Queryable, modelId: string): Promise<StoredTrade[]> {
   return db.query<StoredTrade>(
-    `SELECT ${COLUMNS} FROM trades t WHERE model_id = $1 AND voided_at IS NULL ORDER BY exit_ts_ms, id`,
+    `SELECT ${TRADE_COLUMNS} FROM trades t WHERE model_id = $1 AND voided_at IS NULL ORDER BY exit_ts_ms, id`,
     [modelId],
   );
 }
