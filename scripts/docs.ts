@@ -18,6 +18,8 @@ import { KEY_FAMILIES } from '../src/domain/published-keys.ts';
 import { parseDuration } from '../src/domain/time.ts';
 import { schedulesOf } from '../src/engine/slots.ts';
 import { ERROR_CATALOGUE } from '../src/errors.ts';
+import { CONTROL_ENDPOINTS } from '../src/http/control-endpoints.ts';
+import { ENDPOINTS } from '../src/http/endpoints.ts';
 import type { JobContract } from '../src/jobs/contract.ts';
 import { JOBS } from '../src/jobs/registry.ts';
 import { BUILTIN_STRATEGIES } from '../src/llm/builtin/index.ts';
@@ -29,6 +31,7 @@ const REPO = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 
 /** Files that hold generated parts, relative to the repository. */
 export const PAGES = [
+  'docs/api.md',
   'docs/configuration.md',
   'docs/decision-cycle.md',
   'docs/errors.md',
@@ -71,6 +74,8 @@ const PARTS: Readonly<Record<string, () => string>> = {
       Object.entries(PLACEHOLDERS).map(([name, meaning]) => [code(`{{${name}}}`), meaning]),
     ),
   guardrails: guardrailTable,
+  endpoints: endpointTables,
+  controls: controlTable,
   errors: errorTable,
   keys: keyTable,
   jobs: jobTable,
@@ -594,3 +599,42 @@ function main(args: readonly string[]): void {
 
 if (process.argv[1] !== undefined && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url))
   main(process.argv.slice(2));
+
+// API ------------------------------------------------------------------------------------------------------------------
+
+function endpointTables(): string {
+  const queries = ENDPOINTS.flatMap(({ path: address, query }) =>
+    fieldsOf(query).map(([name, meaning]) => [code(`/api${address}`), code(name), meaning]),
+  );
+  return [
+    table(
+      ['address', 'answers with', 'fields'],
+      ENDPOINTS.map(({ path: address, about, answer, serverTime }) => {
+        const names = [...Object.keys(answer.shape), ...(serverTime ? ['serverTime'] : [])];
+        return [code(`/api${address}`), about, names.map(code).join(', ')];
+      }),
+    ),
+    table(['address', 'parameter', 'meaning'], queries),
+  ].join('\n\n');
+}
+
+function controlTable(): string {
+  return table(
+    ['`POST`', 'does', 'body'],
+    CONTROL_ENDPOINTS.map(({ path: address, about, body }) => [
+      code(`/api/control${address}`),
+      about,
+      fieldsOf(body)
+        .map(([name]) => code(name))
+        .join(', '),
+    ]),
+  );
+}
+
+/** Names and meanings of an object's fields. */
+function fieldsOf(schema: z.ZodObject): [name: string, meaning: string][] {
+  return Object.entries(schema.shape as Record<string, z.ZodType>).map(([name, field]) => [
+    name,
+    field.description ?? '',
+  ]);
+}

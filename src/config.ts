@@ -9,6 +9,7 @@ import type { z } from 'zod';
 import { type Arena, arenaReferences, arenaSchema, type Schedules } from './config/arena.ts';
 import { environmentFields, environmentSchema } from './config/environment.ts';
 import { definedOnly, readDotEnv, readPrompts, readText } from './config/files.ts';
+import { type Credential, readCredentials } from './config/http.ts';
 import { closest } from './domain/closest.ts';
 import type { OriginalEndpoint, ReadSource } from './domain/original-api.ts';
 import type { PromptTemplate } from './domain/prompt-template.ts';
@@ -47,7 +48,19 @@ export type Config = {
   } | null;
   readonly redisPrefix: string;
   readonly redisServerPath: string | null;
-  readonly http: { readonly host: string; readonly port: number | null };
+  readonly http: {
+    readonly host: string;
+    readonly port: number | null;
+    /** Whoever may control or look; empty: nobody is told from anybody. The secrets are never logged. */
+    readonly credentials: readonly Credential[];
+    readonly publicReads: boolean;
+    /** Origins whose pages may read, or `*`. */
+    readonly corsOrigins: readonly string[];
+    /** Requests a minute of one address; 0: any number. */
+    readonly rateLimit: number;
+    /** Addresses whose X-Forwarded-For is believed, beside loopback. */
+    readonly proxies: readonly string[];
+  };
   /** Port of the probes of a process without an API; 0: any free one. */
   readonly metricsPort: number;
   /** Null: nothing is traced. */
@@ -109,6 +122,7 @@ export function loadConfig(options: ConfigOptions = {}): Config {
   faults.push(...unknownVariables(variables, keyNames(references)));
   const names = references.models.flatMap((model) => model.endpoint?.prompt ?? []);
   const prompts = readPrompts(names, path.dirname(arenaFile), faults);
+  const tokens = readCredentials(variables.NOF0_HTTP_TOKENS_FILE, cwd, faults);
   if (faults.length > 0 || !environment.success || arena === null) {
     throw new CodedError(
       'NOF0_CONFIG_INVALID',
@@ -116,7 +130,7 @@ export function loadConfig(options: ConfigOptions = {}): Config {
       { faults },
     );
   }
-  return freeze(toConfig(environment.data, onlyModels(arena, options.models), { variables, cwd, prompts }));
+  return freeze(toConfig(environment.data, onlyModels(arena, options.models), { variables, cwd, prompts, tokens }));
 }
 
 /** The arena with some of its models. Throws NOF0_CONFIG_INVALID for one that it does not have. */
@@ -163,8 +177,14 @@ export function zodFaults(error: z.ZodError, source: string): Fault[] {
 function toConfig(
   env: z.infer<typeof environmentSchema>,
   arena: Arena,
-  { variables, cwd, prompts }: { variables: Record<string, string>; cwd: string; prompts: Config['prompts'] },
+  sources: {
+    variables: Record<string, string>;
+    cwd: string;
+    prompts: Config['prompts'];
+    tokens: readonly Credential[];
+  },
 ): Config {
+  const { variables, cwd, prompts, tokens } = sources;
   const queueRedisUrl = env.REDIS_QUEUE_URL ?? env.REDIS_URL;
   const cacheRedisUrl = env.REDIS_CACHE_URL ?? env.REDIS_URL;
   return {
@@ -176,7 +196,15 @@ function toConfig(
         : null,
     redisPrefix: env.NOF0_REDIS_PREFIX,
     redisServerPath: env.NOF0_REDIS_SERVER ?? null,
-    http: { host: env.NOF0_HTTP_HOST, port: env.NOF0_HTTP_PORT ?? null },
+    http: {
+      host: env.NOF0_HTTP_HOST,
+      port: env.NOF0_HTTP_PORT ?? null,
+      credentials: [...(env.NOF0_HTTP_TOKENS ?? []), ...tokens],
+      publicReads: env.PUBLIC_READS === '1',
+      corsOrigins: env.NOF0_HTTP_CORS ?? [],
+      rateLimit: env.NOF0_HTTP_RATE_LIMIT,
+      proxies: env.NOF0_HTTP_PROXIES ?? [],
+    },
     metricsPort: env.NOF0_METRICS_PORT,
     tracing: env.OTEL_EXPORTER_OTLP_ENDPOINT
       ? { endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT, service: env.OTEL_SERVICE_NAME }

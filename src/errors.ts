@@ -202,6 +202,17 @@ export const ERROR_CATALOGUE = {
     status: 500,
   },
   NOF0_ROUTE_UNKNOWN: { meaning: 'There is nothing at this address.', retryable: false, status: 404 },
+  NOF0_METHOD_UNKNOWN: { meaning: 'This address has no such method.', retryable: false, status: 405 },
+  NOF0_UNAUTHENTICATED: {
+    meaning: 'This needs a token or a name and password, and none that is known was given.',
+    retryable: false,
+    status: 401,
+  },
+  NOF0_TOO_MANY_REQUESTS: {
+    meaning: 'More was asked of the API than one caller, or all of them together, may ask at a time.',
+    retryable: true,
+    status: 429,
+  },
   NOF0_FORBIDDEN: { meaning: 'This may not be done from here.', retryable: false, status: 403 },
   NOF0_INTERNAL: {
     meaning: 'Something unexpected happened; this is a fault of the platform.',

@@ -11,6 +11,7 @@ import { configDigest, settingsOf } from './engine/register-arena.ts';
 import { CodedError } from './errors.ts';
 import { openModel, promptOf } from './llm/index.ts';
 import { PROJECTIONS } from './projections/families.ts';
+import { LiveFeed } from './projections/live-feed.ts';
 import { PriceKeys } from './projections/price-keys.ts';
 import type { LoadContext } from './projections/projection.ts';
 import { Publisher } from './projections/publisher.ts';
@@ -62,6 +63,8 @@ export type Resources = {
   readonly publisher: Publisher;
   readonly prices: PriceKeys;
   readonly stream: TradeStream;
+  /** What happens, for those who watch; opens its connections for the first of them. */
+  readonly live: LiveFeed;
   readonly outbox: Outbox;
   readonly history: RunHistory;
   readonly logger: Logger;
@@ -121,6 +124,8 @@ export async function openResources(options: OpenOptions): Promise<Resources> {
     const prices = new PriceKeys(context, cacheRedis, keys, metrics);
     const outbox = new Outbox(db, logger, metrics);
     const stream = new TradeStream(queueRedis, keys);
+    const live = new LiveFeed({ ...servers, keys, logger });
+    closers.push(() => live.close());
     const journalDir = options.journalDir ?? null;
     const gatherMs = run.kind === 'replay' ? REPLAY_GATHER_MS : null;
     registerEffects(outbox, { db, publisher, prices, queues, stream, logger, journalDir, gatherMs });
@@ -140,6 +145,7 @@ export async function openResources(options: OpenOptions): Promise<Resources> {
       publisher,
       prices,
       stream,
+      live,
       outbox,
       history,
       logger,

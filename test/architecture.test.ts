@@ -47,7 +47,6 @@ const COMPOSITION_ROOTS = ['src/resources.ts', 'src/doors.ts', 'src/run.ts', 'sr
 const DEVIATIONS: Readonly<Record<string, string>> = {
   'cli -> store': 'operators look at and repair rows: migrations, the run, the outbox, schedules',
   'cli -> market': 'a new replay asks its recording where it begins and ends',
-  'http -> redis': 'the dashboard shows the queues themselves; types only',
   'http -> store': 'older pages and filters are answered by Postgres',
   'workers -> store': 'the pipeline acknowledges effects, the scheduler moves cursors',
   'workers -> redis': 'a worker connects to the queue',
@@ -203,11 +202,6 @@ describe('who may know whom', () => {
   it('keeps the prompt pure', () => {
     const own = IMPORTS.filter(({ file }) => file === 'src/llm/prompt.ts');
     expect(own.filter(({ to }) => !to.startsWith('src/domain/')).map(show)).toEqual([]);
-  });
-
-  it('lets the http handlers see the types of the queues alone, not build any', () => {
-    const queues = IMPORTS.filter(({ file, to }) => roomOf(file) === 'http' && roomOf(to) === 'redis');
-    expect(queues.filter(({ typeOnly }) => !typeOnly).map(show)).toEqual([]);
   });
 
   it('has no import circles', () => {

@@ -3,7 +3,7 @@
 import path from 'node:path';
 import type { Command } from 'commander';
 import { publishedTrade } from '../domain/published.ts';
-import { assertModel } from '../http/query.ts';
+import { assertModel } from '../http/known-models.ts';
 import { accountTotal } from '../http/read-arena.ts';
 import { decision } from '../http/read-models.ts';
 import type { Database } from '../store/database.ts';

@@ -61,7 +61,7 @@ export async function compareAll(resources: Resources, dir: string): Promise<Che
 /** The whole answer, page by page where it comes in pages. Asked of the store, whatever readers get at the moment. */
 async function answerOf(resources: Resources, endpoint: OriginalEndpoint, inFiles: unknown): Promise<unknown> {
   const stored = { ...resources.config.readSource, sources: {} };
-  const api = createApi({ ...resources, config: { ...resources.config, readSource: stored } });
+  const api = createApi({ ...resources, config: { ...resources.config, readSource: stored } }, { host: '127.0.0.1' });
   const get = async (query: string): Promise<Record<string, unknown>> => {
     const answer = await api.request(`/api/${endpoint}${query}`);
     if (!answer.ok) throw new CodedError('NOF0_INTERNAL', `/api/${endpoint}${query} answered ${answer.status}`);

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { ORIGINAL_ENDPOINTS, type OriginalEndpoint, READ_SOURCES, type ReadSource } from '../domain/original-api.ts';
 import { parseClusterAddress } from '../domain/redis-address.ts';
+import { addressList, credentialList, originList } from './http.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const url = (protocols: string[]) =>
@@ -60,6 +61,31 @@ export const environmentFields = {
   NOF0_HTTP_PORT: port
     .optional()
     .describe('Port of the API. Unset: 4280, or a free one when that is taken; 0: any free one.'),
+  NOF0_HTTP_TOKENS: credentialList
+    .optional()
+    .describe(
+      'Who may control (operator) and look (viewer): NAME:ROLE:SECRET, comma-separated; for a bearer token or basic auth. Unset: on loopback everything is open, elsewhere nothing is controlled.',
+    ),
+  NOF0_HTTP_TOKENS_FILE: z.string().min(1).optional().describe('A file with such entries, one a line.'),
+  PUBLIC_READS: z
+    .enum(['0', '1'])
+    .default('0')
+    .describe('1: whoever reaches the API may read. Controls and the dashboard need an operator all the same.'),
+  NOF0_HTTP_CORS: originList
+    .optional()
+    .describe('Origins whose web pages may read the API, comma-separated, or *. Unset: none but its own.'),
+  NOF0_HTTP_RATE_LIMIT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(10_000_000)
+    .default(6000)
+    .describe(
+      'Requests a minute of one address to one API process; 0: any number. This machine itself is not limited.',
+    ),
+  NOF0_HTTP_PROXIES: addressList
+    .optional()
+    .describe('Addresses of proxies whose X-Forwarded-For is believed, comma-separated, beside loopback.'),
   NOF0_METRICS_PORT: port
     .default(0)
     .describe('Port of the probes and metrics of a worker or scheduler, on the same host as the API; 0: any free one.'),

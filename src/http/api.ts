@@ -4,23 +4,38 @@ import { Hono, type MiddlewareHandler } from 'hono';
 import { requestId } from 'hono/request-id';
 import type { Resources } from '../resources.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { DASHBOARD_PATH, dashboardRoutes, isLoopback } from './dashboard.ts';
+import { Access } from './access.ts';
+import { controlRoutes } from './control.ts';
+import { DASHBOARD_PATH, dashboardRoutes } from './dashboard.ts';
 import { errorHandler, unknownRoute } from './failure.ts';
 import { indexPage } from './index-page.ts';
 import { OPERATION_ADDRESSES, operationRoutes } from './operations.ts';
+import { rateLimit } from './rate-limit.ts';
 import { readRoutes } from './routes.ts';
 
-/** `host`: where the application will listen; the dashboard exists on loopback alone. Default: the configured one. */
-export function createApi(resources: Resources, options: { readonly host?: string } = {}): Hono {
-  const { logger } = resources;
-  const hasDashboard = isLoopback(options.host ?? resources.config.http.host);
+export type ApiOptions = {
+  /** Where the application will listen: what is open to whom depends on it. Default: the configured one. */
+  readonly host?: string;
+  /** Aborted when the server closes: streams end, and work for a caller stops at its next step. */
+  readonly closing?: AbortSignal;
+};
+
+export function createApi(resources: Resources, options: ApiOptions = {}): Hono {
+  const { logger, config } = resources;
+  const access = new Access(config.http, options.host ?? config.http.host);
+  const closing = options.closing ?? new AbortController().signal;
   const app = new Hono();
   app.use(requestId());
   app.use(logRequests(logger));
-  app.get('/', (c) => c.html(indexPage(resources, hasDashboard)));
+  // Probes and scrapes come before the limit: they are asked most when everything else is.
   app.route('/', operationRoutes(resources));
-  app.route('/api', readRoutes(resources));
-  if (hasDashboard) app.route(DASHBOARD_PATH, dashboardRoutes(resources.queues));
+  app.use(rateLimit(config.http));
+  app.get('/', access.reads, (c) => c.html(indexPage(resources, access.hasControls)));
+  app.route('/api', readRoutes(resources, access, closing));
+  if (access.hasControls) {
+    app.route('/api/control', controlRoutes(resources, access, closing));
+    app.route(DASHBOARD_PATH, dashboardRoutes(resources, access));
+  }
   app.notFound(unknownRoute);
   app.onError(errorHandler(logger));
   return app;
@@ -43,8 +58,8 @@ export function createProbes(resources: Resources): Hono {
 function logRequests(logger: Logger): MiddlewareHandler {
   return async (c, next) => {
     const started = performance.now();
-    await next();
     c.header('X-Content-Type-Options', 'nosniff');
+    await next();
     const ms = Math.round((performance.now() - started) * 10) / 10;
     const { method, path } = c.req;
     logger.debug({ requestId: c.get('requestId'), method, path, status: c.res.status, ms }, 'request');

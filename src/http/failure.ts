@@ -1,6 +1,6 @@
 /** Errors as the API tells them: the code, a sentence, and every fault of a refused input. */
 
-import type { Context, ErrorHandler, NotFoundHandler } from 'hono';
+import type { Context, ErrorHandler, Handler, NotFoundHandler } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { type CodedError, ERROR_CATALOGUE, type ErrorCode, type Fault, toCoded } from '../errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -43,3 +43,12 @@ export const unknownRoute: NotFoundHandler = (c) => {
   const message = `there is nothing at ${asked}; / lists the addresses`;
   return fail(c, { code: 'NOF0_ROUTE_UNKNOWN', message, faults: [{ path: 'path', expected: 'a known address' }] }, 404);
 };
+
+/** The answer to a known address asked in a way that it does not know. */
+export function methodUnknown(allowed: string): Handler {
+  return (c) => {
+    c.header('Allow', allowed);
+    const message = `${c.req.method} is not known at ${c.req.path}`.slice(0, 200);
+    return fail(c, { code: 'NOF0_METHOD_UNKNOWN', message: `${message}; expected ${allowed}` });
+  };
+}

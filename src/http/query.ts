@@ -2,7 +2,6 @@
 
 import type { Context } from 'hono';
 import { z } from 'zod';
-import { closest } from '../domain/closest.ts';
 import { CodedError } from '../errors.ts';
 
 const MAX_LIMIT = 1000;
@@ -16,7 +15,9 @@ const DECIMAL = /^\d{1,15}(\.\d{1,9})?$/;
 
 function number(pattern: RegExp, min: number, max: number, expected: string) {
   const isValid = (text: string): boolean => pattern.test(text) && Number(text) >= min && Number(text) <= max;
-  return z.string().refine(isValid, expected).transform(Number);
+  const type = pattern === DIGITS ? 'integer' : 'number';
+  // Published as the number that it is; it arrives as text.
+  return z.string().meta({ type, minimum: min, maximum: max }).refine(isValid, expected).transform(Number);
 }
 
 const limit = number(DIGITS, 1, MAX_LIMIT, `an integer from 1 to ${MAX_LIMIT}`);
@@ -24,6 +25,7 @@ const limit = number(DIGITS, 1, MAX_LIMIT, `an integer from 1 to ${MAX_LIMIT}`);
 /** Postgres has no NUL in its texts, and no id of ours has a control character. */
 const name = z
   .string()
+  .meta({ maxLength: MAX_TEXT })
   .refine((text) => text.length <= MAX_TEXT && !/\p{Cc}/u.test(text), `at most ${MAX_TEXT} printable characters`);
 
 /** A place in the list of trades: behind the trade with this exit time (ms) and id. */
@@ -61,44 +63,50 @@ function cursor<T extends object>(read: (text: string) => T | null, expected: st
   });
 }
 
+export const noQuery = z.object({});
+
 export const accountTotalsQuery = z.object({
-  lastHourlyMarker: number(DIGITS, 0, MAX_HOURLY_MARKER, `an integer from 0 to ${MAX_HOURLY_MARKER}`).optional(),
+  lastHourlyMarker: number(DIGITS, 0, MAX_HOURLY_MARKER, `an integer from 0 to ${MAX_HOURLY_MARKER}`)
+    .optional()
+    .describe('Hours since the beginning; only rows at or after it.'),
 });
 
-export const positionsQuery = z.object({ limit: limit.optional() });
+export const positionsQuery = z.object({ limit: limit.optional().describe('How many models, by id.') });
 
 export const tradesQuery = z.object({
-  model_id: name.optional(),
-  symbol: name.optional(),
-  /** Unix seconds like the times inside trades: those that ended at or after it. */
-  since: number(DECIMAL, 0, MAX_SECONDS, 'unix seconds, like exit_time').optional(),
-  limit: limit.default(100),
-  cursor: cursor(readTradeCursor, 'the nextCursor of an earlier answer').optional(),
+  model_id: name.optional().describe('Trades of this model.'),
+  symbol: name.optional().describe('Trades in this symbol.'),
+  since: number(DECIMAL, 0, MAX_SECONDS, 'unix seconds, like exit_time')
+    .optional()
+    .describe('Unix seconds, like the times inside trades: those that ended at or after it.'),
+  limit: limit.default(100).describe('How many, 100 unless told.'),
+  cursor: cursor(readTradeCursor, 'the nextCursor of an earlier answer')
+    .optional()
+    .describe('`nextCursor` of an earlier answer.'),
 });
 
 export const decisionsQuery = z.object({
-  model_id: name.optional(),
-  before: cursor(readDecisionCursor, 'a slot in unix milliseconds or the nextBefore of an earlier answer').optional(),
-  limit: limit.default(50),
+  model_id: name.optional().describe('Cycles of this model.'),
+  before: cursor(readDecisionCursor, 'a slot in unix milliseconds or the nextBefore of an earlier answer')
+    .optional()
+    .describe('Slot in Unix milliseconds, or `nextBefore` of an earlier answer.'),
+  limit: limit.default(50).describe('How many, 50 unless told.'),
 });
 
 /** The values of a request. Throws NOF0_INPUT_INVALID with every fault. */
 export function parseQuery<T extends z.ZodType>(c: Context, schema: T): z.infer<T> {
   const given = Object.fromEntries(Object.entries(c.req.query()).filter(([, value]) => value !== ''));
-  const parsed = schema.safeParse(given);
-  if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map((issue) => ({ path: issue.path.join('.'), expected: issue.message }));
-  const list = faults.map((fault) => `${fault.path}: expected ${fault.expected}`).join('; ');
-  throw new CodedError('NOF0_INPUT_INVALID', `the query is not valid: ${list}`, { faults });
+  return checked('query', schema, given);
 }
 
-/** Throws NOF0_MODEL_UNKNOWN with the id that was probably meant. */
-export function assertModel(known: readonly string[], id: string): void {
-  if (known.includes(id)) return;
-  const asked = id.slice(0, MAX_TEXT);
-  const guess = closest(asked, known);
-  throw new CodedError(
-    'NOF0_MODEL_UNKNOWN',
-    `no model "${asked}" takes part; /api/models lists all${guess ? ` (did you mean ${guess}?)` : ''}`,
-  );
+/** What was given, as the schema reads it. Throws NOF0_INPUT_INVALID with every fault. */
+export function checked<T extends z.ZodType>(what: string, schema: T, given: unknown): z.infer<T> {
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map((issue) => ({
+    path: issue.path.join('.') || what,
+    expected: issue.message,
+  }));
+  const list = faults.map((fault) => `${fault.path}: expected ${fault.expected}`).join('; ');
+  throw new CodedError('NOF0_INPUT_INVALID', `the ${what} is not valid: ${list}`, { faults });
 }

@@ -5,7 +5,7 @@ import type { PublishedPosition } from '../domain/published.ts';
 import type { Resources } from '../resources.ts';
 import { type BaselineHour, baselineHours, baselines } from '../store/baseline.ts';
 import { hourlySnapshots, inceptions, type Snapshot } from '../store/equity.ts';
-import { modelIds } from '../store/models.ts';
+import type { Reader } from './known-models.ts';
 
 /** Hours of equity in one answer: 83 days. Whoever wants more goes on from `lastHourlyMarkerRead`. */
 const MAX_HOURS = 2000;
@@ -61,8 +61,8 @@ export function accountTotal(snapshot: Snapshot) {
 }
 
 /** Open positions of the models, of the first `limit` of them by id if there is a limit. */
-export async function readPositions({ db, publisher }: Resources, limit: number | undefined) {
-  const ids = (await modelIds(db)).slice(0, limit);
+export async function readPositions({ knownModels, publisher }: Reader, limit: number | undefined) {
+  const ids = (await knownModels.ids()).slice(0, limit);
   const values = await publisher.readMany(ids.map((id) => ({ family: 'positions', ids: [id] })));
   return { accountTotals: ids.map((id, index) => ({ model_id: id, positions: bySymbol(values[index] ?? []) })) };
 }

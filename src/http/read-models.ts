@@ -6,8 +6,9 @@ import type { Resources } from '../resources.ts';
 import { recentMessages } from '../store/conversations.ts';
 import { type DecisionSummary, listDecisions } from '../store/decision-reads.ts';
 import { allMetrics } from '../store/equity-metrics.ts';
-import { listModels, modelIds } from '../store/models.ts';
-import { assertModel, type DecisionCursor, type decisionsQuery, writeDecisionCursor } from './query.ts';
+import { listModels } from '../store/models.ts';
+import type { Reader } from './known-models.ts';
+import { type DecisionCursor, type decisionsQuery, writeDecisionCursor } from './query.ts';
 
 /** Messages of a model in /conversations. */
 const MESSAGES = 20;
@@ -39,16 +40,16 @@ export async function readModels({ db, publisher }: Resources) {
 }
 
 /** Analytics of every model; one that nothing was computed for yet has a payload full of zeros. */
-export async function readAllAnalytics({ db, publisher }: Resources) {
-  const [ids, [text]] = await Promise.all([modelIds(db), publisher.read({ family: 'analyticsAll', ids: [] })]);
+export async function readAllAnalytics({ knownModels, publisher }: Reader) {
+  const [ids, [text]] = await Promise.all([knownModels.ids(), publisher.read({ family: 'analyticsAll', ids: [] })]);
   const { analytics } = JSON.parse(text ?? '{"analytics":[]}') as { analytics: AnalyticsPayload[] };
   const payloads = new Map(analytics.map((payload) => [payload.model_id, payload]));
   return { analytics: ids.map((id) => payloads.get(id) ?? noAnalytics(id)) };
 }
 
 /** Throws NOF0_MODEL_UNKNOWN. */
-export async function readAnalytics({ db, publisher }: Resources, modelId: string) {
-  assertModel(await modelIds(db), modelId);
+export async function readAnalytics({ knownModels, publisher }: Reader, modelId: string) {
+  await knownModels.assert(modelId);
   const [text] = await publisher.read({ family: 'analytics', ids: [modelId] });
   return { analytics: text === undefined ? noAnalytics(modelId) : (JSON.parse(text) as AnalyticsPayload) };
 }
@@ -67,8 +68,8 @@ function noAnalytics(modelId: string): AnalyticsPayload {
 }
 
 /** The newest messages of each model, oldest first; times are float unix seconds. */
-export async function readConversations({ db }: Resources) {
-  const ids = await modelIds(db);
+export async function readConversations({ db, knownModels }: Reader) {
+  const ids = await knownModels.ids();
   const lines = await recentMessages(db, ids, MESSAGES);
   return {
     conversations: ids.map((id) => ({
@@ -84,9 +85,9 @@ export async function readConversations({ db }: Resources) {
  * Finished decision cycles, newest first; `nextBefore` is there when older ones are. Models decide in the same slots, so a page
  * may end inside a slot and the next one goes on there. Throws NOF0_MODEL_UNKNOWN.
  */
-export async function readDecisions({ db }: Resources, query: z.infer<typeof decisionsQuery>) {
-  const ids = await modelIds(db);
-  if (query.model_id !== undefined) assertModel(ids, query.model_id);
+export async function readDecisions({ db, knownModels }: Reader, query: z.infer<typeof decisionsQuery>) {
+  if (query.model_id !== undefined) await knownModels.assert(query.model_id);
+  const ids = await knownModels.ids();
   const { before, limit } = query;
   const rows = await listDecisions(db, {
     modelId: query.model_id,

@@ -2,19 +2,18 @@
 
 import type { z } from 'zod';
 import { type PublishedTrade, publishedTrade } from '../domain/published.ts';
-import type { Resources } from '../resources.ts';
-import { modelIds } from '../store/models.ts';
 import { listTrades, RECENT_TRADES } from '../store/trades.ts';
-import { assertModel, type tradesQuery, writeTradeCursor } from './query.ts';
+import type { Reader } from './known-models.ts';
+import { type tradesQuery, writeTradeCursor } from './query.ts';
 
 type Query = z.infer<typeof tradesQuery>;
 type Page = { readonly trades: PublishedTrade[]; readonly more: boolean };
 
 /** A page; `nextCursor` is there when older trades are. Throws NOF0_MODEL_UNKNOWN. */
-export async function readTrades(resources: Resources, query: Query) {
-  const ids = await modelIds(resources.db);
-  if (query.model_id !== undefined) assertModel(ids, query.model_id);
-  const page = (await recentPage(resources, ids, query)) ?? (await storedPage(resources, query));
+export async function readTrades(reader: Reader, query: Query) {
+  if (query.model_id !== undefined) await reader.knownModels.assert(query.model_id);
+  const ids = await reader.knownModels.ids();
+  const page = (await recentPage(reader, ids, query)) ?? (await storedPage(reader, query));
   const last = page.trades.at(-1);
   if (!page.more || last === undefined) return { trades: page.trades };
   return { trades: page.trades, nextCursor: writeTradeCursor({ exitTsMs: exitTsMs(last), id: last.id }) };
@@ -24,7 +23,7 @@ export async function readTrades(resources: Resources, query: Query) {
  * The first page from the recent lists of the models; null when they cannot answer the query. A page that ends among trades of
  * the same moment is left to Postgres: which of them comes first is the database's order of ids, and the next page needs it.
  */
-async function recentPage({ publisher }: Resources, all: readonly string[], query: Query): Promise<Page | null> {
+async function recentPage({ publisher }: Reader, all: readonly string[], query: Query): Promise<Page | null> {
   const { symbol, since, cursor, limit } = query;
   if (symbol !== undefined || since !== undefined || cursor !== undefined || limit > RECENT_TRADES) return null;
   const ids = query.model_id === undefined ? all : [query.model_id];
@@ -37,7 +36,7 @@ async function recentPage({ publisher }: Resources, all: readonly string[], quer
   return { trades: merged.slice(0, limit), more };
 }
 
-async function storedPage({ db }: Resources, query: Query): Promise<Page> {
+async function storedPage({ db }: Reader, query: Query): Promise<Page> {
   const rows = await listTrades(db, {
     modelId: query.model_id,
     symbol: query.symbol,

@@ -1,51 +1,78 @@
-/** The public read API. Shapes and units of every answer stand in the docs; each is built in a `read-…` file beside this one. */
+/** The routes of the public read API, made of the table of endpoints. */
 
-import { Hono } from 'hono';
+import { type Context, Hono, type MiddlewareHandler } from 'hono';
+import { compress } from 'hono/compress';
+import { cors } from 'hono/cors';
 import type { Resources } from '../resources.ts';
+import type { Access } from './access.ts';
 import { answer } from './answer.ts';
-import { accountTotalsQuery, decisionsQuery, parseQuery, positionsQuery, tradesQuery } from './query.ts';
-import {
-  readAccountTotals,
-  readCryptoPrices,
-  readLeaderboard,
-  readPositions,
-  readSinceInceptionValues,
-} from './read-arena.ts';
-import { readAllAnalytics, readAnalytics, readConversations, readDecisions, readModels } from './read-models.ts';
+import { ENDPOINTS } from './endpoints.ts';
+import { methodUnknown } from './failure.ts';
+import { KnownModels, type Reader } from './known-models.ts';
+import { openApiDocument } from './openapi.ts';
+import { parseQuery } from './query.ts';
 import { readSource } from './read-source.ts';
-import { readTrades } from './read-trades.ts';
+import { streamRoute } from './stream.ts';
+import { STREAM_PATH } from './stream-topics.ts';
+
+const PREFLIGHT_AGE_S = 600;
+/** What pages of other origins may know of an answer. */
+const EXPOSED = ['ETag', 'X-Request-Id', 'X-Nof0-Degraded', 'Retry-After'];
+const ALLOWED = ['Authorization', 'If-None-Match', 'Last-Event-ID', 'X-Request-Id'];
 
 /** Addresses of the read API with the queries they understand, for the index page. */
-export const READ_ADDRESSES = [
-  ['/api/crypto-prices', 'newest prices'],
-  ['/api/account-totals', 'equity by the hour (lastHourlyMarker)'],
-  ['/api/positions', 'open positions (limit)'],
-  ['/api/trades', 'closed trades (model_id, symbol, since, limit, cursor)'],
-  ['/api/since-inception-values', 'where each model began'],
-  ['/api/leaderboard', 'the ranking'],
-  ['/api/analytics', 'analytics of every model; /api/analytics/<model id> of one'],
-  ['/api/conversations', 'what was said last'],
-  ['/api/decisions', 'decision cycles (model_id, before, limit)'],
-  ['/api/models', 'the participants'],
-] as const;
+export const READ_ADDRESSES: readonly (readonly [path: string, about: string])[] = [
+  ...ENDPOINTS.filter(({ path }) => !path.includes('{')).map(({ path, about, query }) => {
+    const names = Object.keys(query.shape);
+    return [`/api${path}`, names.length === 0 ? about : `${about} (${names.join(', ')})`] as const;
+  }),
+  [`/api${STREAM_PATH}`, 'server-sent events (topics)'],
+  ['/api/openapi.json', 'description of this API (OpenAPI 3.1)'],
+];
 
-export function readRoutes(resources: Resources): Hono {
+/** `closing`: aborted when the server closes; streams end then. */
+export function readRoutes(resources: Resources, access: Access, closing: AbortSignal): Hono {
+  const reader: Reader = { ...resources, knownModels: new KnownModels(resources.db) };
+  const { corsOrigins } = resources.config.http;
   const routes = new Hono();
-  routes.use(readSource(resources));
-  routes.get('/crypto-prices', async (c) => answer(c, await readCryptoPrices(resources)));
-  routes.get('/account-totals', async (c) => {
-    const { lastHourlyMarker } = parseQuery(c, accountTotalsQuery);
-    return answer(c, await readAccountTotals(resources, lastHourlyMarker));
-  });
-  routes.get('/positions', async (c) => answer(c, await readPositions(resources, parseQuery(c, positionsQuery).limit)));
-  routes.get('/trades', async (c) => answer(c, await readTrades(resources, parseQuery(c, tradesQuery))));
-  routes.get('/since-inception-values', async (c) => answer(c, await readSinceInceptionValues(resources)));
-  // The one answer of the original that does not tell the time.
-  routes.get('/leaderboard', async (c) => answer(c, await readLeaderboard(resources), { serverTime: false }));
-  routes.get('/analytics', async (c) => answer(c, await readAllAnalytics(resources)));
-  routes.get('/analytics/:modelId', async (c) => answer(c, await readAnalytics(resources, c.req.param('modelId'))));
-  routes.get('/conversations', async (c) => answer(c, await readConversations(resources)));
-  routes.get('/decisions', async (c) => answer(c, await readDecisions(resources, parseQuery(c, decisionsQuery))));
-  routes.get('/models', async (c) => answer(c, await readModels(resources)));
+  const origin = corsOrigins.includes('*') ? '*' : [...corsOrigins];
+  const reads: MiddlewareHandler[] = [access.reads, degraded(resources), compress({ encoding: 'gzip' })];
+  if (corsOrigins.length > 0)
+    reads.unshift(
+      cors({
+        origin,
+        allowMethods: ['GET', 'HEAD'],
+        allowHeaders: ALLOWED,
+        exposeHeaders: EXPOSED,
+        maxAge: PREFLIGHT_AGE_S,
+      }),
+    );
+  const add = (path: string, handler: (c: Context) => Response | Promise<Response>, ...own: MiddlewareHandler[]) => {
+    for (const middleware of [...reads, ...own]) routes.use(path, middleware);
+    routes.get(path, handler);
+    routes.all(path, methodUnknown('GET, HEAD'));
+  };
+  const source = readSource(resources);
+  for (const endpoint of ENDPOINTS) {
+    const { serverTime } = endpoint;
+    add(
+      endpoint.path.replace(/\{(\w+)\}/g, ':$1'),
+      async (c) => {
+        const query = parseQuery(c, endpoint.query);
+        return answer(c, await endpoint.read(reader, query, c.req.param() as Record<string, string>), { serverTime });
+      },
+      source,
+    );
+  }
+  add('/openapi.json', (c) => answer(c, openApiDocument(), { serverTime: false }));
+  add(STREAM_PATH, streamRoute(resources, closing));
   return routes;
+}
+
+/** Says that the cache is away and the answer comes from Postgres: right, and slower. */
+function degraded({ publisher }: Resources): MiddlewareHandler {
+  return (c, next) => {
+    if (!publisher.available) c.header('X-Nof0-Degraded', 'cache');
+    return next();
+  };
 }

@@ -6,8 +6,8 @@ import type { Hono } from 'hono';
 import { CodedError, messageOf } from '../errors.ts';
 import type { Resources } from '../resources.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { assertReachable } from './access.ts';
 import { createApi, createProbes } from './api.ts';
-import { isLoopback } from './dashboard.ts';
 
 const DEFAULT_PORT = 4280;
 /** How long requests that are being answered may take when the server closes. */
@@ -18,15 +18,17 @@ export type HttpServer = { readonly url: string; close(): Promise<void> };
 /**
  * Serves the API. Port null: 4280, or any free one when that is taken; 0: any free one.
  *
- * @throws NOF0_CONFIG_INVALID when the address cannot be listened on
+ * @throws NOF0_CONFIG_INVALID when the address cannot be listened on, or is one that others reach and nothing says who may do what
  */
 export async function startHttp(
   resources: Resources,
   options: { readonly host: string; readonly port: number | null },
 ): Promise<HttpServer> {
   const { host, port } = options;
-  if (!isLoopback(host)) resources.logger.info({ host }, 'no queue dashboard: the API listens beyond this machine');
-  return serve(createApi(resources, { host }), resources.logger, { host, port, variable: 'NOF0_HTTP_PORT' });
+  assertReachable(resources.config, host);
+  const closing = new AbortController();
+  const api = createApi(resources, { host, closing: closing.signal });
+  return serve(api, resources.logger, { host, port, variable: 'NOF0_HTTP_PORT' }, closing);
 }
 
 /**
@@ -49,17 +51,24 @@ type Address = {
   readonly variable: 'NOF0_HTTP_PORT' | 'NOF0_METRICS_PORT';
 };
 
-async function serve({ fetch }: Hono, logger: Logger, address: Address): Promise<HttpServer> {
+/** `closing` is aborted when the server begins to close. */
+async function serve(
+  { fetch }: Hono,
+  logger: Logger,
+  address: Address,
+  closing = new AbortController(),
+): Promise<HttpServer> {
   const server = createAdaptorServer({ fetch, overrideGlobalObjects: false }) as Server;
   await listenSomewhere(server, address);
   // A fault of one connection must not end the process.
   server.on('error', (error) => logger.warn({ error: error.message }, 'http server'));
-  let closing: Promise<void> | null = null;
+  let closed: Promise<void> | null = null;
   return {
     url: urlOf(server, address.host),
     close: () => {
-      closing ??= close(server);
-      return closing;
+      closed ??= close(server);
+      closing.abort();
+      return closed;
     },
   };
 }

@@ -10,6 +10,7 @@ import type { KeyRegistry } from '../redis/keys.ts';
 import { type LatestPrice, latestPrices } from '../store/prices.ts';
 import { crossing } from '../telemetry/boundaries.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { announcePrices } from './announce.ts';
 import type { LoadContext } from './projection.ts';
 
 /** Price of a symbol as the API shows it. `timestamp` is Unix ms. */
@@ -48,6 +49,8 @@ export class PriceKeys {
     } catch (error) {
       throw new CodedError('NOF0_CACHE_UNAVAILABLE', `writing price keys: ${messageOf(error)}`, { cause: error });
     }
+    const own = prices.filter(({ provider }) => provider === this.#context.provider).map(cryptoPrice);
+    await announcePrices(this.#redis, this.#keys, this.#metrics, own);
     return prices.length;
   }
 

@@ -10,6 +10,7 @@ import { type RefreshLock, refreshLock } from '../redis/lock.ts';
 import { crossing } from '../telemetry/boundaries.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { announceKeys } from './announce.ts';
 import { peek } from './peek.ts';
 import { type LoadContext, type Members, type Projection, type Target, typeOf } from './projection.ts';
 
@@ -168,6 +169,10 @@ export class Publisher {
         result: results[index] === 1 ? 'written' : 'refused',
       });
     }
+    const written = targets.flatMap((target, index) =>
+      results[index] === 1 ? [{ target, members: values[index] ?? [] }] : [],
+    );
+    await announceKeys(this.#redis, this.#keys, this.#metrics, written);
     // Too late is no refusal by a newer value: nothing says that our commit is in what stands there.
     const late = results.filter((result) => result === TOO_LATE).length;
     if (late > 0)
@@ -175,8 +180,7 @@ export class Publisher {
         'NOF0_CACHE_UNAVAILABLE',
         `${late} keys took longer than ${this.#maxWriteAgeMs} ms to write`,
       );
-    const written = results.filter((result) => result === 1).length;
-    return { written, refused: results.length - written };
+    return { written: written.length, refused: results.length - written.length };
   }
 
   async #writeOne(target: Target, members: Members, fence: { token: number; redisMs: number }): Promise<number> {

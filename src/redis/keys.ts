@@ -119,6 +119,11 @@ export class KeyRegistry {
     return `${this.prefix}:control`;
   }
 
+  /** Cache role: pub/sub channel of values as they are written, for those who watch. */
+  liveChannel(): string {
+    return `${this.prefix}:live`;
+  }
+
   /** Queue role: a job that is to be cancelled wherever it turns up. Many are asked for at once. */
   cancelMark(jobId: string): string {
     return `${this.#together('cancel')}:${encodeId(jobId)}`;

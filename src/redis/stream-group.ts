@@ -139,7 +139,7 @@ export function isGroupGone(error: unknown): boolean {
   return error instanceof Error && error.message.includes('NOGROUP');
 }
 
-function toEntry([id, list]: [string, string[]]): StreamEntry {
+export function toEntry([id, list]: [string, string[]]): StreamEntry {
   const fields = list.flatMap((name, index) => (index % 2 === 0 ? [[name, list[index + 1] ?? ''] as const] : []));
   return { id, fields: Object.fromEntries(fields) };
 }

@@ -195,6 +195,16 @@ export function createMetrics(withProcessMetrics = true) {
       labelNames: ['consumer', 'outcome'],
       registers,
     }),
+    streamClients: new Gauge({
+      name: 'nof0_stream_clients',
+      help: 'Clients of /api/stream that are connected to this process',
+      registers,
+    }),
+    streamsDropped: new Counter({
+      name: 'nof0_streams_dropped_total',
+      help: 'Clients of /api/stream that were cut off because they read too slowly',
+      registers,
+    }),
     readComparisons: new Counter({
       name: 'nof0_read_comparisons_total',
       help: 'Answers compared with the files of the original while NOF0_READ_SOURCE says "compare": equal, different, failed, or no_file (the store answered)',

@@ -90,7 +90,7 @@ describe('the compose file', () => {
       expect(config.servers).toEqual(configs[0]?.servers);
       expect(config.run).toBe('main');
     }
-    expect(configs.at(-1)?.http).toEqual({ host: '0.0.0.0', port: 4280 });
+    expect(configs.at(-1)?.http).toMatchObject({ host: '0.0.0.0', port: 4280, publicReads: true, credentials: [] });
   });
 
   it('names the servers, users and passwords that the servers have', () => {

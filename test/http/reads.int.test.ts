@@ -182,10 +182,12 @@ describe('errors', () => {
     expect(trades).toHaveLength(100);
   });
 
-  it('an unknown address and a wrong method are 404 with a code', async () => {
+  it('an unknown address is 404 and a wrong method 405, each with a code', async () => {
     expect((await failure('/api/nothing', 404)).code).toMatch(/^NOF0_/);
     expect((await failure('/api/trades/', 404)).code).toMatch(/^NOF0_/);
-    expect((await api.request('/api/trades', { method: 'POST' })).status).toBe(404);
+    const posted = await api.request('/api/trades', { method: 'POST' });
+    expect([posted.status, posted.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+    expect(shapes.failure.parse(await posted.json()).error.code).toBe('NOF0_METHOD_UNKNOWN');
   });
 
   it('what nobody expected is 500 without its reason', async () => {

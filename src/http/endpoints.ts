@@ -1,0 +1,119 @@
+/**
+ * The read API as one table: routes, the published description, the index page and the tables of the docs are made of it. Shapes and
+ * units of every answer stand in `answer-schemas.ts`; each is built in a `read-…` file beside this one.
+ */
+
+import type { z } from 'zod';
+import * as answers from './answer-schemas.ts';
+import type { Reader } from './known-models.ts';
+import { accountTotalsQuery, decisionsQuery, noQuery, positionsQuery, tradesQuery } from './query.ts';
+import {
+  readAccountTotals,
+  readCryptoPrices,
+  readLeaderboard,
+  readPositions,
+  readSinceInceptionValues,
+} from './read-arena.ts';
+import { readAllAnalytics, readAnalytics, readConversations, readDecisions, readModels } from './read-models.ts';
+import { readTrades } from './read-trades.ts';
+
+export type Endpoint = {
+  /** Under `/api`, with places in braces, such as `/analytics/{modelId}`. */
+  readonly path: string;
+  readonly about: string;
+  readonly query: z.ZodObject;
+  readonly answer: z.ZodObject;
+  /** Whether the answer tells the time of the server beside what its schema says. */
+  readonly serverTime: boolean;
+  /** `query` as its schema gives it, `params` by the names in the path. */
+  read(reader: Reader, query: unknown, params: Readonly<Record<string, string>>): Promise<object>;
+};
+
+type Spec<Q extends z.ZodObject, A extends z.ZodObject> = Omit<Endpoint, 'query' | 'answer' | 'serverTime' | 'read'> & {
+  readonly query: Q;
+  readonly answer: A;
+  readonly serverTime?: boolean;
+  read(reader: Reader, query: z.output<Q>, params: Readonly<Record<string, string>>): Promise<z.output<A>>;
+};
+
+/** Holds a reader to its schemas; the table itself forgets their types. */
+function endpoint<Q extends z.ZodObject, A extends z.ZodObject>(spec: Spec<Q, A>): Endpoint {
+  const read: Endpoint['read'] = (reader, query, params) => spec.read(reader, query as z.output<Q>, params);
+  return { serverTime: true, ...spec, read };
+}
+
+export const ENDPOINTS: readonly Endpoint[] = [
+  endpoint({
+    path: '/crypto-prices',
+    about: 'newest prices',
+    query: noQuery,
+    answer: answers.cryptoPrices,
+    read: readCryptoPrices,
+  }),
+  endpoint({
+    path: '/account-totals',
+    about: 'equity by the hour',
+    query: accountTotalsQuery,
+    answer: answers.accountTotals,
+    read: (reader, { lastHourlyMarker }) => readAccountTotals(reader, lastHourlyMarker),
+  }),
+  endpoint({
+    path: '/positions',
+    about: 'open positions',
+    query: positionsQuery,
+    answer: answers.positions,
+    read: (reader, { limit }) => readPositions(reader, limit),
+  }),
+  endpoint({
+    path: '/trades',
+    about: 'closed trades, newest first',
+    query: tradesQuery,
+    answer: answers.trades,
+    read: readTrades,
+  }),
+  endpoint({
+    path: '/since-inception-values',
+    about: 'where each model began',
+    query: noQuery,
+    answer: answers.sinceInceptionValues,
+    read: readSinceInceptionValues,
+  }),
+  endpoint({
+    path: '/leaderboard',
+    about: 'the ranking',
+    query: noQuery,
+    answer: answers.leaderboard,
+    // The one answer of the original that does not tell the time.
+    serverTime: false,
+    read: readLeaderboard,
+  }),
+  endpoint({
+    path: '/analytics',
+    about: 'analytics of every model',
+    query: noQuery,
+    answer: answers.allAnalytics,
+    read: readAllAnalytics,
+  }),
+  endpoint({
+    path: '/analytics/{modelId}',
+    about: 'analytics of one model',
+    query: noQuery,
+    answer: answers.analytics,
+    read: (reader, _query, { modelId = '' }) => readAnalytics(reader, modelId),
+  }),
+  endpoint({
+    path: '/conversations',
+    about: 'what was said last',
+    query: noQuery,
+    answer: answers.conversations,
+    read: readConversations,
+  }),
+  endpoint({
+    path: '/decisions',
+    about: 'decision cycles, newest first',
+    query: decisionsQuery,
+    answer: answers.decisions,
+    read: readDecisions,
+  }),
+  endpoint({ path: '/models', about: 'the participants', query: noQuery, answer: answers.models, read: readModels }),
+];

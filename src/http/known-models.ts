@@ -1,0 +1,57 @@
+/** The ids of the models, which nearly every answer needs and which hardly ever change. */
+
+import { closest } from '../domain/closest.ts';
+import { CodedError } from '../errors.ts';
+import type { Resources } from '../resources.ts';
+import type { Database } from '../store/database.ts';
+import { modelIds } from '../store/models.ts';
+
+/** How long a list stands: a new model is in the lists of the API after that, and under its own name at once. */
+const STANDS_MS = 1000;
+const SHOWN = 128;
+
+/** What answers are made of. */
+export type Reader = Resources & { readonly knownModels: KnownModels };
+
+export class KnownModels {
+  readonly #db: Database;
+  #ids: readonly string[] = [];
+  #readAtMs = Number.NEGATIVE_INFINITY;
+  #reading: Promise<readonly string[]> | null = null;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** All ids, in order. Requests that come together share one query. */
+  async ids(): Promise<readonly string[]> {
+    if (performance.now() - this.#readAtMs < STANDS_MS) return this.#ids;
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = null;
+    });
+    return this.#reading;
+  }
+
+  /** Throws NOF0_MODEL_UNKNOWN with the id that was probably meant. */
+  async assert(id: string): Promise<void> {
+    if ((await this.ids()).includes(id)) return;
+    assertModel(await this.#read(), id);
+  }
+
+  async #read(): Promise<readonly string[]> {
+    this.#ids = await modelIds(this.#db);
+    this.#readAtMs = performance.now();
+    return this.#ids;
+  }
+}
+
+/** Throws NOF0_MODEL_UNKNOWN with the id that was probably meant. */
+export function assertModel(known: readonly string[], id: string): void {
+  if (known.includes(id)) return;
+  const asked = id.slice(0, SHOWN);
+  const guess = closest(asked, known);
+  throw new CodedError(
+    'NOF0_MODEL_UNKNOWN',
+    `no model "${asked}" takes part; /api/models lists all${guess ? ` (did you mean ${guess}?)` : ''}`,
+  );
+}

@@ -1,0 +1,56 @@
+/** Tells those who watch what was just written into the cache role. They are hints: whoever misses one reads the key. */
+
+import type { ScriptedRedis } from '../redis/connections.ts';
+import type { KeyRegistry } from '../redis/keys.ts';
+import { type LiveMessage, sayLive } from '../redis/live-channel.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Members, Target } from './projection.ts';
+
+/** A price as the API shows it. */
+type Price = { readonly symbol: string };
+/** A key that was written, with its value. */
+type Written = { readonly target: Target; readonly members: Members };
+
+export async function announceKeys(
+  redis: ScriptedRedis,
+  keys: KeyRegistry,
+  metrics: Metrics,
+  written: readonly Written[],
+): Promise<void> {
+  await say(redis, keys, metrics, written.flatMap(messageOf));
+}
+
+export async function announcePrices(
+  redis: ScriptedRedis,
+  keys: KeyRegistry,
+  metrics: Metrics,
+  prices: readonly Price[],
+): Promise<void> {
+  if (prices.length > 0) await say(redis, keys, metrics, [pricesMessage(prices)]);
+}
+
+export function pricesMessage(prices: readonly Price[]): LiveMessage {
+  return {
+    topic: 'prices',
+    of: '',
+    data: JSON.stringify({ prices: Object.fromEntries(prices.map((price) => [price.symbol, price])) }),
+  };
+}
+
+/** What a value of a key says to those who watch; nothing for most keys. */
+export function messageOf({ target, members: [text] }: Written): LiveMessage[] {
+  if (text === undefined) return [];
+  if (target.family === 'leaderboardCache') return [{ topic: 'equity', of: '', data: text }];
+  if (target.family !== 'decisionLast') return [];
+  const [modelId = ''] = target.ids;
+  return [{ topic: 'decisions', of: modelId, data: JSON.stringify({ model_id: modelId, ...JSON.parse(text) }) }];
+}
+
+async function say(redis: ScriptedRedis, keys: KeyRegistry, metrics: Metrics, messages: readonly LiveMessage[]) {
+  try {
+    await Promise.all(messages.map((message) => sayLive(redis, keys, message)));
+  } catch {
+    // The keys are written; whoever watches gets the next value.
+    metrics.swallowed.inc({ reason: 'announce' });
+  }
+}
