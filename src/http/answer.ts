@@ -5,14 +5,25 @@ import { sha256 } from '../domain/random.ts';
 
 const TAG_DIGITS = 32;
 
+/** The text of an answer with its tag. */
+export type Prepared = { readonly text: string; readonly tag: string };
+
 /**
- * Answers with `body` and, unless told otherwise, `serverTime` (wall time, ms). The tag covers the body without that time:
- * else no answer would ever be the same as the one before. It is weak for the same reason.
+ * The tag covers the answer without the time of the server: else none would ever be the same as the one before. It is weak for the same
+ * reason.
  */
-export function answer(c: Context, body: object, options: { readonly serverTime: boolean } = { serverTime: true }) {
+export function prepare(body: object): Prepared {
   const text = JSON.stringify(body);
-  const tag = `W/"${sha256(text).slice(0, TAG_DIGITS)}"`;
-  const headers = { ETag: tag, 'Cache-Control': 'no-cache' };
+  return { text, tag: `W/"${sha256(text).slice(0, TAG_DIGITS)}"` };
+}
+
+/** Answers with `body` and, unless told otherwise, `serverTime` (wall time, ms). */
+export function answer(c: Context, body: object, options?: { readonly serverTime: boolean }) {
+  return answerWith(c, prepare(body), options);
+}
+
+export function answerWith(c: Context, { text, tag }: Prepared, options = { serverTime: true }) {
+  const headers = { ETag: tag, 'Cache-Control': 'no-cache', Vary: 'Accept-Encoding' };
   if (isKnown(c.req.header('if-none-match'), tag)) return c.body(null, 304, headers);
   const timed = options.serverTime ? withField(text, 'serverTime', Date.now()) : text;
   return c.body(timed, 200, { ...headers, 'Content-Type': 'application/json' });

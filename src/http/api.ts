@@ -1,6 +1,7 @@
 /** The HTTP application of a run: reads, probes, metrics, dashboard. Making it opens nothing; `server.ts` listens. */
 
-import { Hono, type MiddlewareHandler } from 'hono';
+import { randomUUID } from 'node:crypto';
+import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { requestId } from 'hono/request-id';
 import type { Resources } from '../resources.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -25,7 +26,7 @@ export function createApi(resources: Resources, options: ApiOptions = {}): Hono 
   const access = new Access(config.http, options.host ?? config.http.host);
   const closing = options.closing ?? new AbortController().signal;
   const app = new Hono();
-  app.use(requestId());
+  app.use(requestId({ headerName: '', generator: nameOf }));
   app.use(logRequests(logger));
   // Probes and scrapes come before the limit: they are asked most when everything else is.
   app.route('/', operationRoutes(resources));
@@ -45,7 +46,7 @@ export function createApi(resources: Resources, options: ApiOptions = {}): Hono 
 export function createProbes(resources: Resources): Hono {
   const { logger } = resources;
   const app = new Hono();
-  app.use(requestId());
+  app.use(requestId({ headerName: '', generator: nameOf }));
   app.use(logRequests(logger));
   app.get('/', (c) => c.text(OPERATION_ADDRESSES.map(([path, what]) => `${path}  ${what}\n`).join('')));
   app.route('/', operationRoutes(resources));
@@ -54,12 +55,24 @@ export function createProbes(resources: Resources): Hono {
   return app;
 }
 
+/** What callers may name their requests by. */
+const GIVEN_ID = /^[\w-]{1,255}$/;
+
+/** The caller's name of the request if it has one, else a new one. */
+function nameOf(c: Context): string {
+  const given = c.req.header('x-request-id');
+  return given !== undefined && GIVEN_ID.test(given) ? given : randomUUID();
+}
+
 /** One line a request. The query stays out: nothing keeps callers from putting secrets there. */
 function logRequests(logger: Logger): MiddlewareHandler {
   return async (c, next) => {
     const started = performance.now();
-    c.header('X-Content-Type-Options', 'nosniff');
     await next();
+    // On the answer itself: headers that are set before it are copied into it one by one, at every request.
+    c.res.headers.set('X-Request-Id', c.get('requestId'));
+    c.res.headers.set('X-Content-Type-Options', 'nosniff');
+    if (!logger.isLevelEnabled('debug')) return;
     const ms = Math.round((performance.now() - started) * 10) / 10;
     const { method, path } = c.req;
     logger.debug({ requestId: c.get('requestId'), method, path, status: c.res.status, ms }, 'request');

@@ -4,6 +4,7 @@
  */
 
 import type { z } from 'zod';
+import type { Target } from '../domain/published-keys.ts';
 import * as answers from './answer-schemas.ts';
 import type { Reader } from './known-models.ts';
 import { accountTotalsQuery, decisionsQuery, noQuery, positionsQuery, tradesQuery } from './query.ts';
@@ -15,7 +16,7 @@ import {
   readSinceInceptionValues,
 } from './read-arena.ts';
 import { readAllAnalytics, readAnalytics, readConversations, readDecisions, readModels } from './read-models.ts';
-import { readTrades } from './read-trades.ts';
+import { readTrades, recentKeys } from './read-trades.ts';
 
 export type Endpoint = {
   /** Under `/api`, with places in braces, such as `/analytics/{modelId}`. */
@@ -25,21 +26,32 @@ export type Endpoint = {
   readonly answer: z.ZodObject;
   /** Whether the answer tells the time of the server beside what its schema says. */
   readonly serverTime: boolean;
+  /**
+   * The keys that the answer is made of, and the ids of all models, and nothing else: as long as they hold what they held, it is given
+   * again. Null, or no function: it is made of more.
+   */
+  keys?(ids: readonly string[], query: unknown, params: Readonly<Record<string, string>>): readonly Target[] | null;
   /** `query` as its schema gives it, `params` by the names in the path. */
   read(reader: Reader, query: unknown, params: Readonly<Record<string, string>>): Promise<object>;
 };
 
-type Spec<Q extends z.ZodObject, A extends z.ZodObject> = Omit<Endpoint, 'query' | 'answer' | 'serverTime' | 'read'> & {
+type Spec<Q extends z.ZodObject, A extends z.ZodObject> = Omit<
+  Endpoint,
+  'query' | 'answer' | 'serverTime' | 'keys' | 'read'
+> & {
   readonly query: Q;
   readonly answer: A;
   readonly serverTime?: boolean;
+  keys?(ids: readonly string[], query: z.output<Q>, params: Readonly<Record<string, string>>): readonly Target[] | null;
   read(reader: Reader, query: z.output<Q>, params: Readonly<Record<string, string>>): Promise<z.output<A>>;
 };
 
 /** Holds a reader to its schemas; the table itself forgets their types. */
 function endpoint<Q extends z.ZodObject, A extends z.ZodObject>(spec: Spec<Q, A>): Endpoint {
+  const { keys: own, ...rest } = spec;
   const read: Endpoint['read'] = (reader, query, params) => spec.read(reader, query as z.output<Q>, params);
-  return { serverTime: true, ...spec, read };
+  const keys: Endpoint['keys'] = (ids, query, params) => own?.(ids, query as z.output<Q>, params) ?? null;
+  return { serverTime: true, ...rest, read, keys };
 }
 
 export const ENDPOINTS: readonly Endpoint[] = [
@@ -62,6 +74,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     about: 'open positions',
     query: positionsQuery,
     answer: answers.positions,
+    keys: (ids, { limit }) => ids.slice(0, limit).map((id) => ({ family: 'positions', ids: [id] })),
     read: (reader, { limit }) => readPositions(reader, limit),
   }),
   endpoint({
@@ -69,6 +82,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     about: 'closed trades, newest first',
     query: tradesQuery,
     answer: answers.trades,
+    keys: recentKeys,
     read: readTrades,
   }),
   endpoint({
@@ -83,6 +97,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     about: 'the ranking',
     query: noQuery,
     answer: answers.leaderboard,
+    keys: () => [{ family: 'leaderboardCache', ids: [] }],
     // The one answer of the original that does not tell the time.
     serverTime: false,
     read: readLeaderboard,
@@ -92,6 +107,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     about: 'analytics of every model',
     query: noQuery,
     answer: answers.allAnalytics,
+    keys: () => [{ family: 'analyticsAll', ids: [] }],
     read: readAllAnalytics,
   }),
   endpoint({
@@ -99,6 +115,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     about: 'analytics of one model',
     query: noQuery,
     answer: answers.analytics,
+    keys: (ids, _query, { modelId = '' }) => (ids.includes(modelId) ? [{ family: 'analytics', ids: [modelId] }] : null),
     read: (reader, _query, { modelId = '' }) => readAnalytics(reader, modelId),
   }),
   endpoint({

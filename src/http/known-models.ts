@@ -16,11 +16,17 @@ export type Reader = Resources & { readonly knownModels: KnownModels };
 export class KnownModels {
   readonly #db: Database;
   #ids: readonly string[] = [];
+  #edition = 0;
   #readAtMs = Number.NEGATIVE_INFINITY;
   #reading: Promise<readonly string[]> | null = null;
 
   constructor(db: Database) {
     this.#db = db;
+  }
+
+  /** Counts how often the list was found changed. */
+  get edition(): number {
+    return this.#edition;
   }
 
   /** All ids, in order. Requests that come together share one query. */
@@ -39,7 +45,9 @@ export class KnownModels {
   }
 
   async #read(): Promise<readonly string[]> {
-    this.#ids = await modelIds(this.#db);
+    const ids = await modelIds(this.#db);
+    if (ids.join() !== this.#ids.join()) this.#edition += 1;
+    this.#ids = ids;
     this.#readAtMs = performance.now();
     return this.#ids;
   }

@@ -2,6 +2,7 @@
 
 import type { z } from 'zod';
 import { type PublishedTrade, publishedTrade } from '../domain/published.ts';
+import type { Target } from '../domain/published-keys.ts';
 import { listTrades, RECENT_TRADES } from '../store/trades.ts';
 import type { Reader } from './known-models.ts';
 import { type tradesQuery, writeTradeCursor } from './query.ts';
@@ -19,15 +20,24 @@ export async function readTrades(reader: Reader, query: Query) {
   return { trades: page.trades, nextCursor: writeTradeCursor({ exitTsMs: exitTsMs(last), id: last.id }) };
 }
 
+/** The recent lists that answer a query; null when they cannot. */
+export function recentKeys(all: readonly string[], query: Query): Target[] | null {
+  const { symbol, since, cursor, limit } = query;
+  if (symbol !== undefined || since !== undefined || cursor !== undefined || limit > RECENT_TRADES) return null;
+  if (query.model_id !== undefined && !all.includes(query.model_id)) return null;
+  const ids = query.model_id === undefined ? all : [query.model_id];
+  return ids.map((id) => ({ family: 'tradesRecent', ids: [id] }));
+}
+
 /**
  * The first page from the recent lists of the models; null when they cannot answer the query. A page that ends among trades of
  * the same moment is left to Postgres: which of them comes first is the database's order of ids, and the next page needs it.
  */
 async function recentPage({ publisher }: Reader, all: readonly string[], query: Query): Promise<Page | null> {
-  const { symbol, since, cursor, limit } = query;
-  if (symbol !== undefined || since !== undefined || cursor !== undefined || limit > RECENT_TRADES) return null;
-  const ids = query.model_id === undefined ? all : [query.model_id];
-  const lists = await publisher.readMany(ids.map((id) => ({ family: 'tradesRecent', ids: [id] })));
+  const { limit } = query;
+  const keys = recentKeys(all, query);
+  if (keys === null) return null;
+  const lists = await publisher.readMany(keys);
   const merged = lists.flatMap((list) => list.map((text) => JSON.parse(text) as PublishedTrade)).sort(newestFirst);
   const last = merged[limit - 1];
   const neighbours = [merged[limit - 2], merged[limit]];

@@ -5,11 +5,12 @@ import { compress } from 'hono/compress';
 import { cors } from 'hono/cors';
 import type { Resources } from '../resources.ts';
 import type { Access } from './access.ts';
-import { answer } from './answer.ts';
+import { answer, answerWith } from './answer.ts';
 import { ENDPOINTS } from './endpoints.ts';
 import { methodUnknown } from './failure.ts';
 import { KnownModels, type Reader } from './known-models.ts';
 import { openApiDocument } from './openapi.ts';
+import { PreparedAnswers } from './prepared-answers.ts';
 import { parseQuery } from './query.ts';
 import { readSource } from './read-source.ts';
 import { streamRoute } from './stream.ts';
@@ -33,10 +34,11 @@ export const READ_ADDRESSES: readonly (readonly [path: string, about: string])[]
 /** `closing`: aborted when the server closes; streams end then. */
 export function readRoutes(resources: Resources, access: Access, closing: AbortSignal): Hono {
   const reader: Reader = { ...resources, knownModels: new KnownModels(resources.db) };
+  const prepared = new PreparedAnswers(reader);
   const { corsOrigins } = resources.config.http;
   const routes = new Hono();
   const origin = corsOrigins.includes('*') ? '*' : [...corsOrigins];
-  const reads: MiddlewareHandler[] = [access.reads, degraded(resources), compress({ encoding: 'gzip' })];
+  const reads: MiddlewareHandler[] = [access.reads, degraded(resources), compressed];
   if (corsOrigins.length > 0)
     reads.unshift(
       cors({
@@ -59,7 +61,9 @@ export function readRoutes(resources: Resources, access: Access, closing: AbortS
       endpoint.path.replace(/\{(\w+)\}/g, ':$1'),
       async (c) => {
         const query = parseQuery(c, endpoint.query);
-        return answer(c, await endpoint.read(reader, query, c.req.param() as Record<string, string>), { serverTime });
+        return answerWith(c, await prepared.of(endpoint, query, c.req.param() as Record<string, string>), {
+          serverTime,
+        });
       },
       source,
     );
@@ -68,6 +72,12 @@ export function readRoutes(resources: Resources, access: Access, closing: AbortS
   add(STREAM_PATH, streamRoute(resources, closing));
   return routes;
 }
+
+const gzip = compress({ encoding: 'gzip' });
+
+/** Compresses for those who take it; for the others looking at the answer would cost more than sending it. */
+const compressed: MiddlewareHandler = (c, next) =>
+  c.req.header('accept-encoding')?.includes('gzip') ? gzip(c, next) : next();
 
 /** Says that the cache is away and the answer comes from Postgres: right, and slower. */
 function degraded({ publisher }: Resources): MiddlewareHandler {

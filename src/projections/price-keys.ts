@@ -21,6 +21,7 @@ export class PriceKeys {
   readonly #redis: ScriptedRedis;
   readonly #keys: KeyRegistry;
   readonly #metrics: Metrics;
+  #reading: Promise<readonly CryptoPrice[]> | null = null;
 
   constructor(context: LoadContext, redis: ScriptedRedis, keys: KeyRegistry, metrics: Metrics) {
     this.#context = context;
@@ -54,8 +55,21 @@ export class PriceKeys {
     return prices.length;
   }
 
-  /** Prices of the primary provider: from Redis, else from Postgres. Never fails because of the cache. */
-  async read(): Promise<CryptoPrice[]> {
+  /**
+   * Prices of the primary provider: from Redis, else from Postgres. Never fails because of the cache. Readers that come at the same moment
+   * share one answer; whoever comes after it was asked for gets another one.
+   */
+  read(): Promise<readonly CryptoPrice[]> {
+    this.#reading ??= new Promise<void>((resolve) => {
+      setImmediate(resolve);
+    }).then(() => {
+      this.#reading = null;
+      return this.#read();
+    });
+    return this.#reading;
+  }
+
+  async #read(): Promise<CryptoPrice[]> {
     const fields = await this.#hash();
     const prefix = `${this.#context.provider}:`;
     const cached = Object.entries(fields ?? {})

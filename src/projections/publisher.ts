@@ -13,6 +13,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { announceKeys } from './announce.ts';
 import { peek } from './peek.ts';
 import { type LoadContext, type Members, type Projection, type Target, typeOf } from './projection.ts';
+import { Versions } from './versions.ts';
 
 /** A write that takes longer than this after its token was drawn is refused: its sidecar may have expired. */
 const MAX_WRITE_AGE_MS = 10_000;
@@ -30,6 +31,7 @@ export class Publisher {
   readonly #logger: Logger;
   readonly #projections = new Map<Family, Projection>();
   readonly #maxWriteAgeMs: number;
+  readonly #versions: Versions;
 
   constructor(
     context: LoadContext,
@@ -46,6 +48,7 @@ export class Publisher {
     this.#metrics = metrics;
     this.#logger = logger;
     this.#maxWriteAgeMs = maxWriteAgeMs;
+    this.#versions = new Versions(redis, keys);
     for (const projection of projections) this.#projections.set(projection.family, projection);
   }
 
@@ -108,6 +111,18 @@ export class Publisher {
       ),
     );
     return lists.flat();
+  }
+
+  /** A text that stays the same as long as the values of the keys do; null when that cannot be told without reading them. */
+  async versions(targets: readonly Target[]): Promise<string | null> {
+    if (!this.available) return null;
+    try {
+      return await this.#versions.read(targets);
+    } catch {
+      // Reading the values comes next and says what is wrong.
+      this.#metrics.swallowed.inc({ reason: 'cache_read' });
+      return null;
+    }
   }
 
   /** What Postgres says a key should hold. */

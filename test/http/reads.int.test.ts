@@ -143,6 +143,65 @@ describe('caching', () => {
   });
 });
 
+describe('an answer that was given before', () => {
+  const equityShown = async () => {
+    const { leaderboard } = await get('/api/leaderboard', shapes.leaderboard);
+    return leaderboard.find(({ id }) => id === FIRST)?.equity;
+  };
+  const setEquity = (equity: number) =>
+    arena.resources.db.query('UPDATE account_equity_snapshots SET equity_usd = $2 WHERE model_id = $1', [
+      FIRST,
+      equity,
+    ]);
+  const key = () => arena.resources.keys.key('leaderboardCache', []);
+  const sidecar = () => arena.resources.keys.sidecar(key());
+
+  it.each([
+    ['is written again', 11_001, () => arena.resources.publisher.refresh([{ family: 'leaderboardCache', ids: [] }])],
+    ['has run out', 11_002, () => arena.resources.cacheRedis.del(key())],
+    ['was lost with everything else', 11_003, () => arena.resources.cacheRedis.del(key(), sidecar())],
+    [
+      'has lost its token and was written',
+      11_004,
+      async () => {
+        await arena.resources.cacheRedis.del(sidecar());
+        await arena.resources.publisher.refresh([{ family: 'leaderboardCache', ids: [] }]);
+      },
+    ],
+  ])('is not given again when its key %s', async (_name, equity, happen) => {
+    await equityShown();
+    expect(await equityShown()).not.toBe(equity);
+    await setEquity(equity);
+    await happen();
+    expect(await equityShown()).toBe(equity);
+  });
+
+  it('stays apart from answers to other queries and of other models', async () => {
+    for (let round = 0; round < 2; round += 1) {
+      for (const id of MODELS) {
+        expect((await get(`/api/analytics/${id}`, shapes.analytics)).analytics.model_id).toBe(id);
+        const { trades } = await get(`/api/trades?model_id=${id}&limit=7`, shapes.trades);
+        expect(trades.map((trade) => trade.model_id)).toEqual(Array(7).fill(id));
+      }
+      expect((await get('/api/trades?limit=5', shapes.trades)).trades).toHaveLength(5);
+      expect((await get('/api/positions?limit=1', shapes.positions)).accountTotals).toHaveLength(1);
+      expect((await get('/api/positions', shapes.positions)).accountTotals).toHaveLength(2);
+    }
+  });
+
+  it('is never older than what was written before it was asked for, however many ask', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const equity = 12_000 + round;
+      await setEquity(equity);
+      const early = Array.from({ length: 10 }, equityShown);
+      await arena.resources.publisher.refresh([{ family: 'leaderboardCache', ids: [] }]);
+      expect(await Promise.all(Array.from({ length: 10 }, equityShown))).toEqual(Array(10).fill(equity));
+      await Promise.all(early);
+      expect(await equityShown()).toBe(equity);
+    }
+  });
+});
+
 describe('errors', () => {
   it('an unknown model is 404 with the name that was probably meant', async () => {
     for (const path of ['/api/analytics/qwen3-maxx', '/api/trades?model_id=qwen3-maxx']) {
