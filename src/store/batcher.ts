@@ -1,6 +1,6 @@
 /**
- * Collects what comes while a batch is at work into the next one. Under load many small requests become few large ones; at rest each
- * is served at once. A batch is nobody's work alone: an abort of the one whose request opened it must not fail the others.
+ * Collects what comes in one round of I/O, and while a batch is at work, into the next one. Under load many small requests become few
+ * large ones; at rest each is served at once. A batch is nobody's work alone: an abort of the one whose request opened it must not fail the others.
  */
 
 import { outsideWork } from '../telemetry/work.ts';
@@ -23,7 +23,8 @@ export class Batcher<T> {
         return outsideWork(() => this.#work(batch));
       };
       // The batch before reports its own error to its own callers.
-      const done = this.#running.then(start, start);
+      const before = this.#running.catch(() => {});
+      const done = Promise.all([before, new Promise((resolve) => setImmediate(resolve))]).then(start);
       this.#waiting = { items: batch, done };
       this.#running = done;
     }

@@ -143,16 +143,25 @@ const COVERED = `(id = ANY($1::bigint[]) OR (kind = 'enqueue' AND target = ANY($
 const SETTLE = `WITH ${RELAXED},
   settled AS (DELETE FROM effects USING relaxed WHERE ${COVERED})`;
 
-/**
- * Effects were applied, jobs finished: everything they covered is deleted, and exactly that. Returns whether another job is still
- * promised; of two that are settled at the same moment, each may see the other.
- */
-export async function settleEffects(db: Queryable, covered: readonly Covered[]): Promise<{ busy: boolean }> {
+/** Effects were applied, jobs finished: everything they covered is deleted, and exactly that. */
+export async function settleEffects(db: Queryable, covered: readonly Covered[]): Promise<void> {
+  await db.query(`${SETTLE} SELECT`, ofCovered(covered));
+}
+
+/** The same. Returns whether another job is still promised; of two that are settled at the same moment, each may see the other. */
+export async function settleAndLook(db: Queryable, covered: readonly Covered[]): Promise<{ busy: boolean }> {
   const [row] = await db.query<{ busy: boolean }>(
     `${SETTLE} SELECT EXISTS (SELECT 1 FROM effects WHERE kind = 'enqueue' AND NOT ${COVERED}) AS busy`,
-    [covered.flatMap(({ ids }) => ids ?? []), covered.filter(({ ids }) => ids === null).map(({ target }) => target)],
+    ofCovered(covered),
   );
   return { busy: row?.busy ?? false };
+}
+
+function ofCovered(covered: readonly Covered[]): unknown[] {
+  return [
+    covered.flatMap(({ ids }) => ids ?? []),
+    covered.filter(({ ids }) => ids === null).map(({ target }) => target),
+  ];
 }
 
 /** Whether any job of the outbox has not finished yet. A replay's clock waits for it. */

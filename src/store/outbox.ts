@@ -16,6 +16,7 @@ import {
   keepEffects,
   releaseEffects,
   rowsOfTargets,
+  settleAndLook,
   settleEffects,
 } from './effects.ts';
 import { Gatherer } from './gatherer.ts';
@@ -57,7 +58,8 @@ export class Outbox {
     this.#settled = new Batcher(async (covered) => {
       // Whoever asks while the statement runs may know of a job that it does not see.
       const waiting = this.#idle.splice(0);
-      const { busy } = await settleEffects(db, covered);
+      if (waiting.length === 0) return settleEffects(db, covered);
+      const { busy } = await settleAndLook(db, covered);
       if (busy) this.#idle.push(...waiting);
       else for (const wake of waiting) wake();
     });

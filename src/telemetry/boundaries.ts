@@ -29,8 +29,11 @@ export function pass(what: string, side: Boundary['side']): void {
 }
 
 /** Does something whose beginning and end are boundaries. */
-export async function crossing<T>(what: string, work: () => Promise<T>): Promise<T> {
-  if (observer === null) return work();
+export function crossing<T>(what: string, work: () => Promise<T>): Promise<T> {
+  return observer === null ? work() : observed(what, work);
+}
+
+async function observed<T>(what: string, work: () => Promise<T>): Promise<T> {
   pass(what, 'before');
   const result = await work();
   pass(what, 'after');
