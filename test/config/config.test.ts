@@ -364,6 +364,48 @@ describe('faults', () => {
   });
 });
 
+describe('credentials of the API', () => {
+  const OPERATOR = 'carol:operator:0123456789abcdef';
+  const VIEWER = 'dave:viewer:fedcba9876543210';
+
+  it('come from the environment and from a file', () => {
+    const env = { NOF0_HTTP_TOKENS: OPERATOR, NOF0_HTTP_TOKENS_FILE: 'tokens' };
+    const { credentials, publicReads } = load({ env, files: { tokens: `# who may look\n${VIEWER}\n` } }).http;
+    expect(credentials).toEqual([
+      { name: 'carol', role: 'operator', secret: '0123456789abcdef' },
+      { name: 'dave', role: 'viewer', secret: 'fedcba9876543210' },
+    ]);
+    expect(publicReads).toBe(false);
+  });
+
+  it.each([
+    ['a short secret', 'carol:operator:hunter2'],
+    ['no such role', 'carol:admin:0123456789abcdef'],
+    ['no role', 'carol:0123456789abcdef'],
+    ['a name twice', `${OPERATOR},carol:viewer:fedcba9876543210`],
+    ['a secret twice', `${OPERATOR},dave:viewer:0123456789abcdef`],
+  ])('with %s are refused, and the fault does not repeat them', (_what, tokens) => {
+    const error = refusal({ env: { NOF0_HTTP_TOKENS: tokens } });
+    expect(error.faults.map((fault) => fault.path)).toEqual(['environment: NOF0_HTTP_TOKENS']);
+    expect(JSON.stringify([error.message, error.faults])).not.toMatch(/hunter2|0123456789|fedcba/);
+  });
+
+  it('of a file that is not there, or holds none, are a fault', () => {
+    expect(refusal({ env: { NOF0_HTTP_TOKENS_FILE: 'missing' } }).faults).toHaveLength(1);
+    const none = refusal({ env: { NOF0_HTTP_TOKENS_FILE: 'tokens' }, files: { tokens: 'nothing here' } });
+    expect(none.faults.map((fault) => fault.path)).toEqual(['NOF0_HTTP_TOKENS_FILE']);
+  });
+
+  it('origins are origins', () => {
+    expect(load({ env: { NOF0_HTTP_CORS: 'https://a.example, http://localhost:3000' } }).http.corsOrigins).toEqual([
+      'https://a.example',
+      'http://localhost:3000',
+    ]);
+    for (const bad of ['https://a.example/', 'a.example', '*.example'])
+      expect(refusal({ env: { NOF0_HTTP_CORS: bad } }).faults, bad).toHaveLength(1);
+  });
+});
+
 describe('secrets in the log', () => {
   async function logged(write: (logger: ReturnType<typeof createLogger>) => void): Promise<string> {
     const file = path.join(dir, 'out.log');

@@ -1,5 +1,6 @@
 import { Agent, createServer, get as httpGet } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Hono } from 'hono';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createApi } from '../../src/http/api.ts';
@@ -149,6 +150,31 @@ describe('metrics', () => {
   });
 });
 
+/** Reads a stream inside the process. */
+async function watch(api: Hono, query: string) {
+  const response = await api.request(`/api/stream${query}`);
+  expect(response.status).toBe(200);
+  if (response.body === null) throw new Error('no body');
+  const reader = response.body.getReader();
+  let text = '';
+  const reading = (async () => {
+    for (let read = await reader.read(); !read.done; read = await reader.read())
+      text += new TextDecoder().decode(read.value);
+  })();
+  return {
+    text: () => text,
+    /** Everything so far, once this is in it. */
+    async until(part: string): Promise<string> {
+      await expect.poll(() => text, { timeout: 10_000 }).toContain(part);
+      return text;
+    },
+    async end(): Promise<void> {
+      await reader.cancel();
+      await reading;
+    },
+  };
+}
+
 describe('outages', () => {
   const cut = new Set<Server>();
 
@@ -158,6 +184,11 @@ describe('outages', () => {
       cut.add(server);
     }
     await expect.poll(async () => servers.every(await isDown()), { timeout: 10_000 }).toBe(true);
+  }
+
+  async function restore(server: Server): Promise<void> {
+    await lines[server].restore();
+    cut.delete(server);
   }
 
   async function isDown(): Promise<(server: Server) => boolean> {
@@ -200,6 +231,48 @@ describe('outages', () => {
     expect(await readyz()).toEqual({ code: 200, status: 'degraded', checks });
     expect(await tags()).toEqual(before);
     for (const [path, shape] of paths) shape.parse(await (await api.request(path)).json());
+  });
+
+  it('answers say when the cache is away', async () => {
+    const api = createApi(resources);
+    const said = async () => (await api.request('/api/leaderboard')).headers.get('x-nof0-degraded');
+    expect(await said()).toBeNull();
+    await lose('cache');
+    expect(await said()).toBe('cache');
+  });
+
+  it('whoever watches goes on watching when the cache comes back', async () => {
+    await lose('cache');
+    const watcher = await watch(createApi(resources), '?topics=prices');
+    expect(await watcher.until('event: prices')).toContain('event: open');
+    await restore('cache');
+    // Nobody says when the feed listens again; it is told until it hears.
+    let price = 120_000;
+    const heard = async () => {
+      price += 1;
+      await resources.db.query(`UPDATE price_latest SET price = $1, ts_ms = ts_ms + 1 WHERE symbol = 'BTC'`, [price]);
+      await resources.prices.refresh().catch(() => undefined);
+      return watcher.text();
+    };
+    await expect.poll(heard, { timeout: 10_000 }).toContain('"price":1200');
+    await watcher.end();
+  });
+
+  it('trades that are published after an outage of the queue reach those who watched before it', async () => {
+    const watcher = await watch(createApi(resources), '?topics=trades');
+    await watcher.until('event: open');
+    await lose('queue');
+    const refused = await createApi(resources).request('/api/stream');
+    expect(refused.status).toBe(503);
+    expect(shapes.failure.parse(await refused.json()).error.code).toBe('NOF0_QUEUE_UNAVAILABLE');
+    await restore('queue');
+    const payload = { event: 'trade', id: 'after-the-outage', revision: 0, model_id: 'm' };
+    const row = { id: 0, kind: 'stream' as const, target: 'm', attempts: 0, createdAt: new Date(), payload };
+    await expect
+      .poll(() => resources.stream.publish([row]).then(() => 'published', String), { timeout: 10_000 })
+      .toBe('published');
+    expect(await watcher.until('after-the-outage')).toContain('event: trades');
+    await watcher.end();
   });
 
   it('without the queue it is not ready, and still reads and counts', async () => {
