@@ -36,14 +36,14 @@ export function applyEvent(event: MarketEvent, board: MarkBoard, accounts: Itera
 }
 
 function meetTick(book: AccountBook, event: MarketEvent, mark: Marks): void {
-  let met = false;
   for (const order of [...book.orders.values()]) {
     if (order.symbol !== event.symbol || order.status !== 'resting') continue;
     // Only events that came after the placement may fill it: learnt after it, and not from a moment before it.
     if (event.seq <= order.placedSeq || event.tsMs < order.tsMs) continue;
-    met = (order.tpsl === null ? meetLimit(book, order, event, mark) : meetTrigger(book, order, event)) || met;
+    const met = order.tpsl === null ? meetLimit(book, order, event, mark) : meetTrigger(book, order, event);
+    // What a fill added at its own price may be lost at the mark already: then no later order of the same tick is looked at, either.
+    if (met) liquidate(book, mark, event.tsMs);
   }
-  if (met) liquidate(book, mark, event.tsMs);
 }
 
 function meetTrigger(book: AccountBook, order: BookOrder, event: MarketEvent): boolean {
