@@ -85,8 +85,8 @@ export async function runNof0(
   args: readonly string[],
   env: Record<string, string> = {},
   cwd = REPO,
-): Promise<{ code: number | string; output: string; answer: string }> {
+): Promise<{ code: number | string; output: string }> {
   const command = nof0(args, env, cwd);
   const code = await command.ended;
-  return { code, output: command.output(), answer: command.answer() };
+  return { code, output: command.output() };
 }

@@ -52,7 +52,7 @@ describe('help and wrong calls', () => {
     [['worker', '--queues', 'snapshit'], 1, 'did you mean snapshot?'],
     [['worker', '--concurrency', 'many'], 1, 'a whole number of at least 1'],
     [['up', '--market', 'replay'], 1, '--data DIR'],
-    [['up', '--market', 'moon'], 1, 'synthetic or replay'],
+    [['up', '--market', 'moon'], 1, 'synthetic, replay or hyperliquid'],
     [['enqueue', 'snapshto'], 1, 'did you mean snapshot?'],
     [['enqueue', 'snapshot', '--data', '{'], 1, 'a JSON object'],
   ])('%j says what was expected', async (args, code, said) => {

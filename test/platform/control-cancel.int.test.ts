@@ -4,7 +4,7 @@ import type { Control } from '../../src/engine/control.ts';
 import { redriveLetters } from '../../src/engine/control.ts';
 import { cancelJob } from '../../src/engine/control-jobs.ts';
 import { CodedError } from '../../src/errors.ts';
-import { enqueueEffect } from '../../src/jobs/registry.ts';
+import { enqueueEffect, JOB_NAMES } from '../../src/jobs/registry.ts';
 import type { Resources } from '../../src/resources.ts';
 import { listDeadLetters } from '../../src/store/dead-letters.ts';
 import type { NewEffect } from '../../src/store/effects.ts';
@@ -296,7 +296,7 @@ describe('cancelling what is not there', () => {
     await request(cycle('m'), snapshot('m'));
     await expect(cancelJob(control, id)).rejects.toMatchObject({
       code: 'NOF0_JOB_UNKNOWN',
-      message: expect.stringMatching(/waits or runs \(searched price-ingest, decision-cycle, snapshot, analytics.*\)$/),
+      message: expect.stringContaining(`waits or runs (searched ${JOB_NAMES.join(', ')} by job id and by identity)`),
     });
     expect(await auditRows(resources)).toEqual([]);
   });

@@ -6,7 +6,7 @@
  */
 
 import { parseArgs } from 'node:util';
-import { runNof0 } from '../processes.ts';
+import { nof0 } from '../processes.ts';
 import { difference, ReplayBench, type RunRows, say } from './bench.ts';
 
 /** A strategy that never closes anything by design. */
@@ -44,10 +44,11 @@ function checkRows(rows: RunRows, candleRows: number): void {
 }
 
 async function checkAgreement(run: string): Promise<void> {
-  const { code, output, answer } = await runNof0(['verify', '--run', run, '--json'], bench.env);
-  expect(`verify of ${run} exits with ${code}:\n${output.slice(0, 2000)}`, code === 0);
+  const verify = nof0(['verify', '--run', run, '--json'], bench.env);
+  const code = await verify.ended;
+  expect(`verify of ${run} exits with ${code}:\n${verify.output().slice(0, 2000)}`, code === 0);
   if (code !== 0) return;
-  const report = JSON.parse(answer) as { checks: { family: string; compared: number }[] };
+  const report = JSON.parse(verify.answer()) as { checks: { family: string; compared: number }[] };
   for (const check of report.checks)
     expect(`verify compared no ${check.family}`, check.compared > 0 || TALK.has(check.family));
 }
