@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { available, crossEquity, equity } from '../../src/domain/paper-balances.ts';
 import { gridSize } from '../../src/domain/rounding.ts';
 import { AccountBook, type Execution } from '../../src/exchange/paper/account-book.ts';
+import { fund } from '../../src/exchange/paper/funding.ts';
 import { takerPrice, triggered } from '../../src/exchange/paper/prices.ts';
 import { emptyRow, testRules } from './paper-books.ts';
 
@@ -14,7 +15,7 @@ function openBook(): AccountBook {
 
 const execution = (side: 'buy' | 'sell', size: number, price: number, symbol = 'BTC'): Execution => ({
   ...{ oid: 1, cloid: 'c', symbol, side, size, price, crossed: true, liquidation: false },
-  ...{ setting: { leverage: 2, marginMode: 'cross' }, tsMs: 1 },
+  ...{ setting: { leverage: 2, marginMode: 'cross' }, tsMs: 1, mark: () => undefined },
 });
 
 describe('money', () => {
@@ -48,7 +49,7 @@ describe('money', () => {
       fc.property(fc.array(step, { maxLength: 60 }), usd, usd, (steps, btc, eth) => {
         const book = openBook();
         for (const each of steps) {
-          if (each.kind === 'funding') book.fund(each.symbol, each.rate, each.price, 1);
+          if (each.kind === 'funding') fund(book, { ...each, tsMs: 1 }, () => undefined);
           else book.execute(execution(each.side, each.lots / 1000, each.price, each.symbol));
         }
         const sum = (of: (fill: AccountBook['newFills'][number]) => number) =>
@@ -87,7 +88,7 @@ describe('money', () => {
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         const book = openBook();
         for (const each of steps) {
-          if (each.kind === 'funding') book.fund(each.symbol, each.rate, each.price, 1);
+          if (each.kind === 'funding') fund(book, { ...each, tsMs: 1 }, () => undefined);
           else book.execute(execution(each.side, each.lots / 1000, each.price, each.symbol));
         }
         const held = new Map<string, number>();
@@ -101,6 +102,52 @@ describe('money', () => {
         for (const [name, size] of held) expect(book.size(name)).toBe(size);
       }),
     );
+  });
+});
+
+describe('nobody pays what he has not', () => {
+  const unknown = () => undefined;
+
+  it('what an exit costs beyond the cash is given back in its fee, and equity still adds up', () => {
+    const book = openBook();
+    book.execute({ ...execution('buy', 100, 200), feeUsd: 5 });
+    book.execute({ ...execution('sell', 100, 90), feeUsd: 4 });
+    expect(book.cashUsd).toBe(0);
+    expect(book.newFills.at(-1)).toMatchObject({ closedPnl: -11_000, feeUsd: -1005 });
+  });
+
+  it('while another cross position stands, nothing is given back: its liquidation comes first', () => {
+    const book = openBook();
+    book.execute({ ...execution('buy', 1, 100, 'ETH'), feeUsd: 0 });
+    book.execute({ ...execution('buy', 100, 200), feeUsd: 0 });
+    book.execute({ ...execution('sell', 100, 90), feeUsd: 4 });
+    expect(book.cashUsd).toBe(-1004);
+    expect(book.newFills.at(-1)?.feeUsd).toBe(4);
+  });
+
+  it('funding asks an isolated position for its margin at most, and the account for its cash', () => {
+    const book = openBook();
+    book.execute({ ...execution('buy', 100, 100), setting: { leverage: 5, marginMode: 'isolated' }, feeUsd: 0 });
+    fund(book, { symbol: 'BTC', rate: 0.5, price: 100, tsMs: 7 }, unknown);
+    expect(book.newFills.at(-1)).toMatchObject({ kind: 'funding', closedPnl: -2000 });
+    expect(book.positions.get('BTC')?.marginUsd).toBe(0);
+    expect(book.cashUsd).toBe(8000);
+    book.execute({ ...execution('sell', 75, 100), feeUsd: 0, tsMs: 9 });
+    // What is gone since the print is the account's to pay, what is left the position's, which has nothing any more.
+    fund(book, { symbol: 'BTC', rate: 0.5, price: 100, tsMs: 8 }, unknown);
+    expect(book.newFills.at(-1)).toMatchObject({ closedPnl: -3750, startPosition: 100 });
+    expect(book.cashUsd).toBe(4250);
+    fund(book, { symbol: 'BTC', rate: 2, price: 100, tsMs: 8 }, unknown);
+    expect(book.newFills.at(-1)).toMatchObject({ closedPnl: -4250 });
+    expect(book.cashUsd).toBe(0);
+  });
+
+  it('an isolated position takes no more margin than is free', () => {
+    const book = openBook();
+    const isolated = { leverage: 5, marginMode: 'isolated' } as const;
+    book.execute({ ...execution('buy', 1000, 100), setting: isolated, feeUsd: 0 });
+    expect(book.cashUsd).toBe(0);
+    expect(book.positions.get('BTC')?.marginUsd).toBe(10_000);
   });
 });
 
@@ -133,13 +180,15 @@ describe('a position', () => {
 
   it('pays a positive rate when long and receives it when short; without one nothing happens', () => {
     const book = openBook();
-    book.fund('BTC', 0.001, 100, 1);
+    const print = (symbol: string, rate: number, price: number, tsMs: number) =>
+      fund(book, { symbol, rate, price, tsMs }, () => undefined);
+    print('BTC', 0.001, 100, 1);
     expect(book.newFills).toEqual([]);
     book.execute(execution('buy', 2, 100));
     book.execute(execution('sell', 1, 50, 'ETH'));
-    book.fund('BTC', 0.001, 110, 7);
-    book.fund('ETH', 0.001, 50, 7);
-    book.fund('ETH', 0, 50, 7);
+    print('BTC', 0.001, 110, 7);
+    print('ETH', 0.001, 50, 7);
+    print('ETH', 0, 50, 7);
     expect(book.newFills.slice(2)).toEqual([
       expect.objectContaining({ kind: 'funding', symbol: 'BTC', closedPnl: -0.22, feeUsd: 0, oid: null, tsMs: 7 }),
       expect.objectContaining({ kind: 'funding', symbol: 'ETH', closedPnl: 0.05 }),

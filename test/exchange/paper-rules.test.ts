@@ -138,7 +138,7 @@ function checked(drawn: readonly number[]): Machine {
     const from = machine.book.newFills.length;
     machine.apply(step);
     checkMoney(machine);
-    if (step.kind === 'ticks') checkMargin(machine);
+    checkMargin(machine);
     checkFills(machine, from, step);
     checkOrders(machine);
   }
@@ -168,20 +168,45 @@ describe('whatever is ordered and however the market moves', () => {
     expect([...book.positions.keys()]).toEqual(['BTC']);
   });
 
-  it('a liquidation never leaves a debt', () => {
-    fc.assert(
-      fc.property(draws, (drawn) => {
-        const machine = new Machine(RULES);
-        for (const step of script(drawn)) {
-          const from = machine.book.newFills.length;
-          machine.apply(step);
-          const liquidated = machine.book.newFills.slice(from).some((fill) => fill.liquidation);
-          if (liquidated) check(equity(machine.book, machine.mark) >= -1e-6, 'equity after a liquidation');
-        }
-      }),
-      { numRuns: RUNS / 5 },
-    );
-  }, 60_000);
+  it('an isolated position that flips binds no more than closing the old one left in the cash', () => {
+    const { book } = checked([
+      ...[1099690736, 2102103344, 508281106, 1466812498, 1552187569, 1967139028, 1823921476, 410526804, 1717464390],
+      ...[807122084, 1070528323, 57820705],
+    ]);
+    expect(book.newFills.at(-1)).toMatchObject({ symbol: 'SOL', size: 7854, startPosition: 5815, liquidation: false });
+    expect(book.cashUsd).toBe(0);
+    expect(book.positions.get('SOL')).toMatchObject({ size: -2039, marginMode: 'isolated' });
+  });
+
+  it('late funding on what an isolated position no longer is comes out of the cash, not out of its margin', () => {
+    const { book } = checked([
+      ...[521835761, 256063594, 701813308, 710294382, 856242441, 917699245, 184328440, 2140009172, 551065587],
+      ...[1121033235, 1700501233, 75312217, 381666366, 146170208],
+    ]);
+    const funding = book.newFills.filter((fill) => fill.kind === 'funding').at(-1);
+    expect(funding).toMatchObject({ symbol: 'SOL', startPosition: -1299, closedPnl: -93.834564 });
+    expect(book.newFills.filter((fill) => fill.feeUsd < 0)).toEqual([]);
+    expect(book.positions.get('SOL')).toMatchObject({ size: -38, marginMode: 'isolated' });
+  });
+
+  it.each([5, 100, 500])(
+    'an account never owes anything, also where a close costs %i basis points',
+    (slippageBps) => {
+      fc.assert(
+        fc.property(draws, (drawn) => {
+          const machine = new Machine({ ...RULES, slippageBps });
+          for (const step of script(drawn)) {
+            machine.apply(step);
+            checkMoney(machine);
+            checkMargin(machine);
+            check(equity(machine.book, machine.mark) >= -1e-6, 'equity is not below zero');
+          }
+        }),
+        { numRuns: RUNS / 5 },
+      );
+    },
+    60_000,
+  );
 
   it('it makes no difference how the events are cut into batches, or when the books are written and read again', () => {
     fc.assert(

@@ -59,7 +59,7 @@ describe.skipIf(!existsSync(RECORDED))('a recorded account', () => {
     const book = new AccountBook(emptyRow({ cashUsd: 83.347684 }), new Map(), [], rules);
     book.execute({
       ...{ oid: 1, cloid: 'c', symbol: 'HYPE', side: 'buy', size: 2, price: 37.829, crossed: true, liquidation: false },
-      ...{ setting: { leverage: 10, marginMode: 'isolated' }, tsMs: 1 },
+      ...{ setting: { leverage: 10, marginMode: 'isolated' }, tsMs: 1, mark: () => 37.826 },
     });
     const state = accountStateOf(book, () => 37.826);
     const recorded = recordedState('clearinghouseState.isolated.json');

@@ -4,7 +4,7 @@ import { addVolume, type DailyVolumes, feeTierAt, feeUsd, volumeBefore } from '.
 import type { Side } from '../../domain/fill.ts';
 import { maintenanceMargin } from '../../domain/margin.ts';
 import type { MarginMode } from '../../domain/order-rules.ts';
-import { type Marks, notional } from '../../domain/paper-balances.ts';
+import { available, type Marks, notional } from '../../domain/paper-balances.ts';
 import type {
   AccountRow,
   BookFill,
@@ -29,6 +29,8 @@ export type Execution = {
   /** Leverage and mode of what it opens. */
   readonly setting: LeverageSetting;
   readonly tsMs: number;
+  /** Marks at its moment: what it opens can bind no more than they leave free. */
+  readonly mark: Marks;
   /** What it costs instead of the account's rate: a liquidation takes what is left, and no more. */
   readonly feeUsd?: number;
 };
@@ -162,7 +164,7 @@ export class AccountBook {
     const closing = held.size * signed < 0 ? Math.min(Math.abs(held.size), order.size) : 0;
     const closedPnl = closing * Math.sign(held.size) * (order.price - held.entryPrice);
     const fee = order.feeUsd ?? feeUsd(notional, this.feeBps(order.crossed, order.tsMs));
-    this.newFills.push({
+    const fill: BookFill = {
       seq: this.nextSeq++,
       oid: order.oid,
       cloid: order.cloid,
@@ -177,42 +179,26 @@ export class AccountBook {
       liquidation: order.liquidation,
       kind: 'trade',
       tsMs: order.tsMs,
-    });
+    };
     this.turnover += notional;
     this.volumes = addVolume(this.volumes, order.tsMs, notional);
     const openingFee = closing === 0 ? fee : (fee * (order.size - closing)) / order.size;
     const left = this.#close(order, held, closing, closedPnl - (fee - openingFee));
     this.#open(order, left, gridSize(order.size - closing, this.#decimals(order.symbol)), openingFee);
+    this.newFills.push({ ...fill, feeUsd: fee - this.#waive() });
     cancelReduceOnly(this, order.symbol);
   }
 
-  /** Funding on what was held just before the print: −size × oracle price × rate. */
-  fund(symbol: string, rate: number, oraclePrice: number, tsMs: number): void {
-    const size = this.sizeBefore(symbol, tsMs);
-    if (size === 0 || rate === 0) return;
-    const held = this.positions.get(symbol);
-    const owed = -size * oraclePrice * rate;
-    // Who has left and has nothing left cannot be asked for more.
-    const received = held === undefined ? Math.max(owed, -Math.max(0, this.cashUsd)) : owed;
-    if (received === 0) return;
-    if (held?.marginMode === 'isolated') this.positions.set(symbol, { ...held, marginUsd: held.marginUsd + received });
-    else this.cashUsd += received;
-    this.newFills.push({
-      seq: this.nextSeq++,
-      oid: null,
-      cloid: null,
-      symbol,
-      side: size > 0 ? 'buy' : 'sell',
-      price: oraclePrice,
-      size: Math.abs(size),
-      startPosition: size,
-      feeUsd: 0,
-      closedPnl: received,
-      crossed: true,
-      liquidation: false,
-      kind: 'funding',
-      tsMs,
-    });
+  /**
+   * An account never owes anything. While it has cross positions their liquidation sees to that; without one, what an exit cost beyond
+   * the cash is the exchange's, which gives it back in the fee of the fill.
+   */
+  #waive(): number {
+    if (this.cashUsd >= 0) return 0;
+    for (const held of this.positions.values()) if (held.marginMode === 'cross') return 0;
+    const debtUsd = -this.cashUsd;
+    this.cashUsd = 0;
+    return debtUsd;
   }
 
   /** Closes part of a position: an isolated one gives back its share of the margin. Returns what is left of it. */
@@ -227,7 +213,10 @@ export class AccountBook {
     return size === 0 ? { ...FLAT, ...order.setting } : left;
   }
 
-  /** Opens or adds; the leverage of the newest order holds for the whole position. An isolated one takes its margin out of the cash. */
+  /**
+   * Opens or adds; the leverage of the newest order holds for the whole position. An isolated one takes its margin out of the cash, as
+   * far as it is free: what the same order closed may have brought less than it was worth at the mark.
+   */
   #open(order: Execution, held: BookPosition, opening: number, fee: number): void {
     if (opening === 0) return;
     const size = gridSize(held.size + Math.sign(signedSize(order)) * opening, this.#decimals(order.symbol));
@@ -235,7 +224,8 @@ export class AccountBook {
     const entryPrice =
       before === 0 ? order.price : (before * held.entryPrice + opening * order.price) / (before + opening);
     const marginMode = held.size === 0 ? order.setting.marginMode : held.marginMode;
-    const moved = marginMode === 'isolated' ? (opening * order.price) / order.setting.leverage : 0;
+    const wanted = (opening * order.price) / order.setting.leverage;
+    const moved = marginMode === 'isolated' ? Math.max(0, Math.min(wanted, available(this, order.mark))) : 0;
     this.cashUsd -= marginMode === 'isolated' ? moved : fee;
     const marginUsd = marginMode === 'isolated' ? held.marginUsd + moved - fee : 0;
     this.positions.set(order.symbol, { size, entryPrice, leverage: order.setting.leverage, marginMode, marginUsd });

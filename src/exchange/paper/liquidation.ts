@@ -34,7 +34,7 @@ export function liquidate(book: AccountBook, mark: Marks, tsMs: number): boolean
     if (held.marginMode !== 'isolated') continue;
     const marginUsd = marginUsed(symbol, held, mark);
     if (marginUsd < book.maintenance(symbol, held, mark))
-      closeAll(book, [exitOf(book, symbol, held, mark, tsMs)], held.marginUsd, tsMs);
+      closeAll(book, [exitOf(book, symbol, held, mark, tsMs)], held.marginUsd, tsMs, mark);
   }
   liquidateCross(book, mark, tsMs);
   return book.newFills.length > before;
@@ -52,8 +52,8 @@ function liquidateCross(book: AccountBook, mark: Marks, tsMs: number): void {
     if (largest === undefined) return;
     // Decided at first sight: whether everything together leaves a debt does not depend on the order of closing.
     bankrupt ??= remainder(exits, book.cashUsd) < DUST_USD;
-    if (bankrupt) closeAll(book, exits, book.cashUsd, tsMs);
-    else close(book, largest, largest.price, largest.feeUsd, tsMs);
+    if (bankrupt) closeAll(book, exits, book.cashUsd, tsMs, mark);
+    else close(book, largest, largest.price, largest.feeUsd, tsMs, mark);
   }
 }
 
@@ -71,9 +71,9 @@ function remainder(exits: readonly Exit[], cashUsd: number): number {
 }
 
 /** Closes everything that one margin carries. A debt is taken off the losses by better prices, and what is left goes with the last fee. */
-function closeAll(book: AccountBook, exits: readonly Exit[], marginUsd: number, tsMs: number): void {
+function closeAll(book: AccountBook, exits: readonly Exit[], marginUsd: number, tsMs: number, mark: Marks): void {
   if (remainder(exits, marginUsd) >= DUST_USD) {
-    for (const exit of exits) close(book, exit, exit.price, exit.feeUsd, tsMs);
+    for (const exit of exits) close(book, exit, exit.price, exit.feeUsd, tsMs, mark);
     return;
   }
   const debtUsd = Math.max(0, -exits.reduce((left, exit) => left + exit.pnl, marginUsd));
@@ -85,7 +85,7 @@ function closeAll(book: AccountBook, exits: readonly Exit[], marginUsd: number, 
     left += exit.held.size * (price - exit.held.entryPrice);
     // Cut to a millionth like every fee, so that what stays is nothing, and not a hair less.
     const fee = index === exits.length - 1 ? Math.floor(left / DUST_USD) * DUST_USD : 0;
-    close(book, exit, price, fee, tsMs);
+    close(book, exit, price, fee, tsMs, mark);
   }
 }
 
@@ -97,7 +97,7 @@ function takeOverPrice(book: AccountBook, exit: Exit, share: number): number {
   return roundPrice(moved, decimals, exit.side === 'buy' ? 'sell' : 'buy');
 }
 
-function close(book: AccountBook, exit: Exit, price: number, fee: number, tsMs: number): void {
+function close(book: AccountBook, exit: Exit, price: number, fee: number, tsMs: number, mark: Marks): void {
   for (const order of book.orders.values())
     if (stands(order) && order.symbol === exit.symbol) cancel(book, order, CANCELED.liquidated);
   book.execute({
@@ -109,6 +109,6 @@ function close(book: AccountBook, exit: Exit, price: number, fee: number, tsMs: 
       size: Math.abs(exit.held.size),
       price,
     },
-    ...{ crossed: true, liquidation: true, setting: exit.held, tsMs, feeUsd: fee },
+    ...{ crossed: true, liquidation: true, setting: exit.held, tsMs, mark, feeUsd: fee },
   });
 }

@@ -4,6 +4,7 @@ import { CANCELED } from '../../domain/order-rules.ts';
 import type { Marks } from '../../domain/paper-balances.ts';
 import type { BookOrder, MarketEvent } from '../../domain/paper-book.ts';
 import type { AccountBook } from './account-book.ts';
+import { fund } from './funding.ts';
 import { liquidate } from './liquidation.ts';
 import { type Ask, unaffordable } from './order-checks.ts';
 import { fill } from './placement.ts';
@@ -28,7 +29,7 @@ export function applyEvent(event: MarketEvent, board: MarkBoard, accounts: Itera
   }
   const mark = marksOf(board);
   for (const book of accounts) {
-    if (event.kind === 'funding') book.fund(event.symbol, event.rate, event.price, event.tsMs);
+    if (event.kind === 'funding') fund(book, event, mark);
     // Who cannot carry the position at this price has lost it before any order of his is looked at.
     if (book.positions.size > 0) liquidate(book, mark, event.tsMs);
     if (event.kind === 'tick') meetTick(book, event, mark);
@@ -40,13 +41,13 @@ function meetTick(book: AccountBook, event: MarketEvent, mark: Marks): void {
     if (order.symbol !== event.symbol || order.status !== 'resting') continue;
     // Only events that came after the placement may fill it: learnt after it, and not from a moment before it.
     if (event.seq <= order.placedSeq || event.tsMs < order.tsMs) continue;
-    const met = order.tpsl === null ? meetLimit(book, order, event, mark) : meetTrigger(book, order, event);
+    const met = order.tpsl === null ? meetLimit(book, order, event, mark) : meetTrigger(book, order, event, mark);
     // What a fill added at its own price may be lost at the mark already: then no later order of the same tick is looked at, either.
     if (met) liquidate(book, mark, event.tsMs);
   }
 }
 
-function meetTrigger(book: AccountBook, order: BookOrder, event: MarketEvent): boolean {
+function meetTrigger(book: AccountBook, order: BookOrder, event: MarketEvent, mark: Marks): boolean {
   if (order.tpsl === null || order.triggerPrice === null) return false;
   const meets = triggered({ side: order.side, tpsl: order.tpsl, triggerPrice: order.triggerPrice }, event.price);
   if (meets === null) return false;
@@ -58,7 +59,7 @@ function meetTrigger(book: AccountBook, order: BookOrder, event: MarketEvent): b
   }
   order.size = size;
   const decimals = book.terms(order.symbol)?.sizeDecimals ?? 0;
-  execute(book, order, size, takerPrice(meets, order.side, book.rules.slippageBps, decimals), true, event);
+  execute(book, order, size, takerPrice(meets, order.side, book.rules.slippageBps, decimals), true, event, mark);
   return true;
 }
 
@@ -76,7 +77,7 @@ function meetLimit(book: AccountBook, order: BookOrder, event: MarketEvent, mark
     cancel(book, order, CANCELED.margin);
     return true;
   }
-  execute(book, order, size, limitPrice, false, event);
+  execute(book, order, size, limitPrice, false, event, mark);
   wakeChildren(book, order, event);
   return true;
 }
@@ -106,6 +107,7 @@ function execute(
   price: number,
   crossed: boolean,
   event: MarketEvent,
+  mark: Marks,
 ): void {
   // A reduce-only order that meets a smaller position is done with it.
   if (order.reduceOnly) order.size = order.filledSize + size;
@@ -113,7 +115,7 @@ function execute(
   book.changedOrders.add(order);
   book.execute({
     ...{ oid: order.oid, cloid: order.cloid, symbol: order.symbol, side: order.side, size, price },
-    ...{ crossed, liquidation: false, tsMs: event.tsMs },
+    ...{ crossed, liquidation: false, tsMs: event.tsMs, mark },
     setting: { leverage: order.leverage, marginMode: order.marginMode ?? book.marginModeOf(order.symbol) },
   });
   if (order.grouping === 'normalTpsl' && order.parentOid !== null) cancelSiblings(book, order);

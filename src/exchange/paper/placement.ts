@@ -117,7 +117,14 @@ function meetMarket(book: AccountBook, placed: BookOrder, ask: Ask, market: Meet
     fill(placed, level.price, level.size, market.sizeDecimals);
     book.execute({
       ...{ oid: placed.oid, cloid: placed.cloid, symbol: placed.symbol, side: placed.side },
-      ...{ size: level.size, price: level.price, crossed: true, liquidation: false, tsMs: market.nowMs },
+      ...{
+        size: level.size,
+        price: level.price,
+        crossed: true,
+        liquidation: false,
+        tsMs: market.nowMs,
+        mark: market.mark,
+      },
       setting: { leverage: ask.leverage, marginMode: ask.marginMode },
     });
   }
