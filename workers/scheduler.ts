@@ -9,7 +9,7 @@ import type { Resources } from '../src/resources.ts';
 import { refreshViews } from '../src/store/analytics.ts';
 import { type EffectRow, hasUnfinishedJobs } from '../src/store/effects.ts';
 import { finishRun } from '../src/store/runs.ts';
-import { type DueSlot, fireSlots, listSchedules, type Schedule } from '../src/store/schedules.ts';
+import { type DueSlot, fireSlots, listSchedules, type ReplayMoment, type Schedule } from '../src/store/schedules.ts';
 import { startRelay } from './relay.ts';
 
 /** Longest sleep between two looks at the schedules: other schedulers may change them. */
@@ -90,8 +90,8 @@ abstract class Loop {
   }
 
   /** Promises the jobs of the slots that are ours to fire; they still have to be drained. */
-  protected async fire(due: readonly DueSlot[], marketNowMs: number | null): Promise<EffectRow[]> {
-    const effects = await fireSlots(this.resources.db, due, marketNowMs);
+  protected async fire(due: readonly DueSlot[], replay: ReplayMoment | null): Promise<EffectRow[]> {
+    const effects = await fireSlots(this.resources.db, due, replay);
     for (const effect of effects) this.resources.metrics.slotsFired.inc({ job: String(effect.payload.job) });
     return effects;
   }
@@ -120,7 +120,8 @@ class RealTimeLoop extends Loop {
 
 /**
  * Market time of a replay: it moves to the next slot when every job of the present one has finished, so where the workers cannot keep
- * up it waits and no slot is skipped. Nothing is remembered here; a scheduler that takes over finds everything in the cursors.
+ * up it waits and no slot is skipped. What is remembered here only saves questions: the statement that fires asks again, and a scheduler
+ * that takes over finds everything in the cursors.
  */
 class ReplayLoop extends Loop {
   readonly #speed: number | 'max';
@@ -146,6 +147,11 @@ class ReplayLoop extends Loop {
     this.#schedules ??= await listSchedules(db);
     const next = dueInReplay(this.#schedules, run.endMs ?? 0);
     if (next === null) {
+      if (!(await this.#atEnd())) {
+        this.#schedules = null;
+        this.#settled = false;
+        return 0;
+      }
       // Nothing looks after the platform in a replay; its end is when somebody will look at the views.
       await refreshViews(db);
       await finishRun(db);
@@ -158,17 +164,23 @@ class ReplayLoop extends Loop {
     return 0;
   }
 
+  /** What the database itself says: what is remembered may not have outlived a crash of its. */
+  async #atEnd(): Promise<boolean> {
+    const { db, run } = this.resources;
+    return !(await hasUnfinishedJobs(db)) && dueInReplay(await listSchedules(db), run.endMs ?? 0) === null;
+  }
+
   async #run({ slotMs, due }: { slotMs: number; due: readonly DueSlot[] }): Promise<void> {
     const before = this.#schedules ?? [];
     this.#settled = false;
     this.#slots += 1;
     this.#polls = 0;
     this.#schedules = null;
-    const fired = await this.fire(due, slotMs);
+    const fired = await this.fire(due, { marketNowMs: slotMs, cursors: before });
     const settled = this.#untilSettled();
     await this.stories.drain(fired);
     await settled;
-    // Another scheduler has fired some of them: it has moved more than we know.
+    // Another scheduler has fired some of them, or the database has forgotten some: the cursors have to be read again.
     if (fired.length < due.length) return;
     const moved = new Map(due.map((slot) => [slot.name, slot.slotMs]));
     this.#schedules = before.map((schedule) => ({

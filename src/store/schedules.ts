@@ -62,7 +62,10 @@ export type DueSlot = {
  * lost together with all that followed from it simply fires again.
  */
 const FIRE = `WITH ${RELAXED},
-  due AS (SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::jsonb[]) WITH ORDINALITY AS u(name, cursor, slot, effect, place)),
+  due AS (
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::jsonb[]) WITH ORDINALITY AS u(name, cursor, slot, effect, place)
+    WHERE $7::numeric IS NULL OR ((SELECT sum(last_slot_ms) FROM schedules) = $7::numeric AND NOT EXISTS (SELECT 1 FROM effects WHERE kind = 'enqueue'))
+  ),
   held AS (
     SELECT l.name FROM schedules l JOIN due ON due.name = l.name AND due.cursor = l.last_slot_ms, relaxed
     ORDER BY l.name FOR UPDATE OF l SKIP LOCKED
@@ -71,18 +74,32 @@ const FIRE = `WITH ${RELAXED},
     UPDATE schedules s SET last_slot_ms = due.slot, updated_at = now() FROM held JOIN due ON due.name = held.name WHERE s.name = held.name
     RETURNING s.name
   ),
-  clock AS (UPDATE runs SET market_now_ms = greatest(coalesce(market_now_ms, 0), $5::bigint) WHERE $5::bigint IS NOT NULL)
+  clock AS (
+    UPDATE runs SET market_now_ms = greatest(coalesce(market_now_ms, 0), $5::bigint) WHERE $5::bigint IS NOT NULL AND EXISTS (SELECT 1 FROM moved)
+  )
   SELECT ${EFFECT_COLUMNS} FROM add_effects(
     (SELECT coalesce(jsonb_agg(due.effect ORDER BY due.place), '[]'::jsonb) FROM due JOIN moved ON moved.name = due.name), $6::int)`;
 
-/** Fires slots. `marketNowMs` also moves a replay's clock. Returns the effects to drain: those of the slots that were ours. */
-export function fireSlots(db: Database, due: readonly DueSlot[], marketNowMs: number | null): Promise<EffectRow[]> {
+/** What a replay believes when it fires: cursors only ever grow, so their sum says whether they are still those. */
+export type ReplayMoment = { readonly marketNowMs: number; readonly cursors: readonly Schedule[] };
+
+/**
+ * Fires slots. Returns the effects to drain: those of the slots that were ours. `replay`: moves its clock, and fires nothing unless all
+ * cursors are as it believes and every promised job has finished.
+ */
+export function fireSlots(db: Database, due: readonly DueSlot[], replay: ReplayMoment | null): Promise<EffectRow[]> {
   return db.query<EffectRow>(FIRE, [
     due.map((slot) => slot.name),
     due.map((slot) => slot.fromSlotMs),
     due.map((slot) => slot.slotMs),
     due.map((slot) => JSON.stringify(slot.effect)),
-    marketNowMs,
+    replay?.marketNowMs ?? null,
     EFFECT_LEASE_MS,
+    replay === null ? null : sumOf(replay.cursors),
   ]);
+}
+
+/** Of thousands of schedules it is beyond what a number holds exactly. */
+function sumOf(cursors: readonly Schedule[]): string {
+  return cursors.reduce((sum, { lastSlotMs }) => sum + BigInt(lastSlotMs), 0n).toString();
 }

@@ -166,13 +166,32 @@ describe('firing', () => {
   it('moves the clock of a replay with its slot, and never back', async () => {
     await syncSchedules(db, [snapshots('a', MINUTE, 'every')], T0);
     const marketNow = async () => (await db.query<{ now: number }>('SELECT market_now_ms AS now FROM runs'))[0]?.now;
-    const fire = async (due: readonly DueSlot[], nowMs: number) => {
-      await fireSlots(db, due, nowMs);
+    const fire = async (due: readonly DueSlot[], marketNowMs: number) => {
+      await fireSlots(db, due, { marketNowMs, cursors: await listSchedules(db) });
       return marketNow();
     };
     const next = dueInReplay(await listSchedules(db), T0 + HOUR);
     expect(next?.slotMs).toBe(T0 + MINUTE);
     expect(await fire(next?.due ?? [], T0 + MINUTE)).toBe(T0 + MINUTE);
     expect(await fire([], T0)).toBe(T0 + MINUTE);
+  });
+
+  it('happens in a replay only where the cursors are those it knows and no job is promised', async () => {
+    await syncSchedules(db, [snapshots('a', MINUTE, 'every'), snapshots('b', HOUR, 'every')], T0);
+    const cursors = await listSchedules(db);
+    const due = dueInReplay(cursors, T0 + HOUR)?.due ?? [];
+    const forgotten = cursors.map((row) => ({
+      ...row,
+      lastSlotMs: row.lastSlotMs + (row.name.endsWith('b') ? HOUR : 0),
+    }));
+    expect(await fireSlots(db, due, { marketNowMs: T0 + MINUTE, cursors: forgotten })).toEqual([]);
+    const fired = await fireSlots(db, due, { marketNowMs: T0 + MINUTE, cursors });
+    expect(fired).toHaveLength(1);
+    const now = await listSchedules(db);
+    const next = { marketNowMs: T0 + 2 * MINUTE, cursors: now };
+    const following = dueInReplay(now, T0 + HOUR)?.due ?? [];
+    expect(await fireSlots(db, following, next)).toEqual([]);
+    await db.query('DELETE FROM effects');
+    expect(await fireSlots(db, following, next)).toHaveLength(1);
   });
 });
