@@ -128,18 +128,27 @@ async function loseAnswers(stage: Stage, dice: Dice): Promise<void> {
       return true;
     });
   proxy.reset();
-  for (const [turn, pattern] of ANSWERS.entries()) {
-    await stage.reached(0.1 + (0.8 * turn) / ANSWERS.length);
-    const passes = Math.floor(4 * dice(`passes ${turn}`));
-    const hit = await Promise.race([
-      new Promise<true>((resolve) => {
-        armed = { pattern, passes, hit: () => resolve(true) };
-      }),
-      stage.finished().then(() => false as const),
-    ]);
-    if (!hit) throw new Error(`no statement matched ${pattern} before the end`);
-    await sleep(HELD_MS);
+  try {
+    await loseEach();
+  } finally {
+    // A fault that fails must not go on in the next one.
+    proxy.listen = null;
     proxy.cutHeld();
   }
-  proxy.listen = null;
+
+  async function loseEach(): Promise<void> {
+    for (const [turn, pattern] of ANSWERS.entries()) {
+      await stage.reached(0.1 + (0.8 * turn) / ANSWERS.length);
+      const passes = Math.floor(4 * dice(`passes ${turn}`));
+      const hit = await Promise.race([
+        new Promise<true>((resolve) => {
+          armed = { pattern, passes, hit: () => resolve(true) };
+        }),
+        stage.finished().then(() => false as const),
+      ]);
+      if (!hit) throw new Error(`no statement matched ${pattern} before the end`);
+      await sleep(HELD_MS);
+      proxy.cutHeld();
+    }
+  }
 }

@@ -22,7 +22,7 @@ const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
     only: { type: 'string' },
-    hours: { type: 'string', default: '2' },
+    hours: { type: 'string', default: '3' },
     speed: { type: 'string', default: 'max' },
   },
 });
