@@ -40,8 +40,12 @@ export async function startOver(tx: Queryable, modelId: string): Promise<void> {
   await tx.query('DELETE FROM analytics_values WHERE model_id = $1', [modelId]);
   await tx.query(
     `INSERT INTO analytics_pending (model_id, kind, item)
-     SELECT $1, 'trade', id FROM trades WHERE model_id = $1
-     UNION ALL SELECT $1, 'cycle', id::text FROM decision_cycles WHERE model_id = $1 AND step = 'done'`,
+     SELECT $1, whole.kind, whole.item FROM (
+       SELECT 'trade' AS kind, id AS item FROM trades WHERE model_id = $1
+       UNION ALL SELECT 'cycle', id::text FROM decision_cycles WHERE model_id = $1 AND step = 'done'
+     ) whole
+     -- What has ended since the notes were forgotten has left its own.
+     WHERE NOT EXISTS (SELECT 1 FROM analytics_pending p WHERE p.model_id = $1 AND p.kind = whole.kind AND p.item = whole.item)`,
     [modelId],
   );
 }
