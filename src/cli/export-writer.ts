@@ -44,7 +44,13 @@ export async function writeExport(
     }
     return count;
   } catch (error) {
-    if (part !== null) await rm(part, { force: true });
+    if (part !== null) {
+      // The file may only be about to be opened: it must be over before it is removed.
+      const closed = new Promise<void>((resolve) => (out.closed ? resolve() : out.once('close', () => resolve())));
+      out.destroy();
+      await closed;
+      await rm(part, { force: true });
+    }
     throw error;
   }
 }
