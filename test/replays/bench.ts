@@ -1,13 +1,15 @@
 /** Replays as real processes, and what must be equal between two of them. */
 
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { parse } from 'yaml';
 import { openReplay } from '../../src/market/replay.ts';
 import { writeCandles } from '../candle-files.ts';
-import { CANDLES } from '../paths.ts';
+import { completion, type Endpoint, openEndpoint } from '../engine/stand-ins.ts';
+import { CANDLES, REPO } from '../paths.ts';
 import { nof0 } from '../processes.ts';
 import { tempDir } from '../temp-dir.ts';
 
@@ -18,28 +20,57 @@ const HOUR_MS = 3_600_000;
 /** Rows of a run as text, by family. Serial ids and wall times are left out. */
 export type RunRows = Record<'fills' | 'cycles' | 'trades' | 'candles' | 'snapshots', string[]>;
 
+/** A language model that always holds. */
+export const TALKER = 'talker';
+
 export class ReplayBench {
   readonly dir: string;
   readonly data: string;
   readonly toMs: number;
   readonly env: Record<string, string>;
+  readonly #arenaFile: string;
+  readonly #endpoint: Endpoint | null;
 
-  private constructor(dir: string, data: string, toMs: number) {
+  private constructor(dir: string, data: string, toMs: number, endpoint: Endpoint | null) {
     this.dir = dir;
     this.data = data;
     this.toMs = toMs;
+    this.#endpoint = endpoint;
+    this.#arenaFile = path.join(dir, 'arena.yaml');
     this.env = { NOF0_DATA_DIR: path.join(dir, 'data'), NOF0_LOG_LEVEL: 'warn' };
   }
 
-  /** A temporary folder and its candles: the folder given, else real data beside the repository, else invented data. */
-  static async open(options: { data?: string | undefined; hours: number }): Promise<ReplayBench> {
+  /**
+   * A temporary folder and its candles: the folder given, else real data beside the repository, else invented data. With `talks`, a
+   * language model behind an endpoint of this machine takes part beside the strategies of the demo.
+   */
+  static async open(options: { data?: string | undefined; hours: number; talks?: boolean }): Promise<ReplayBench> {
     const dir = await tempDir('nof0-replays-');
     const given = options.data ?? (existsSync(CANDLES) ? CANDLES : undefined);
     const data =
       given === undefined ? (await writeCandles(path.join(dir, 'candles'), options.hours)).data : path.resolve(given);
     const extent = (await openReplay(data)).extent;
     if (extent === null) throw new Error(`${data} holds no candles`);
-    return new ReplayBench(dir, data, Math.min(extent.endMs, extent.startMs + options.hours * HOUR_MS));
+    const endpoint = options.talks ? await openEndpoint() : null;
+    const bench = new ReplayBench(
+      dir,
+      data,
+      Math.min(extent.endMs, extent.startMs + options.hours * HOUR_MS),
+      endpoint,
+    );
+    await bench.#writeArena();
+    return bench;
+  }
+
+  async #writeArena(): Promise<void> {
+    const arena = parse(await readFile(path.join(REPO, 'config', 'arena.yaml'), 'utf8')) as { models: object[] };
+    if (this.#endpoint !== null) {
+      this.#endpoint.reply = completion('{"reasoning":"nothing to do","decisions":[]}');
+      const price = { promptUsdPerMillionTokens: 1, completionUsdPerMillionTokens: 2 };
+      const endpoint = { baseUrl: this.#endpoint.baseUrl, model: TALKER, ...price };
+      arena.models.push({ id: TALKER, endpoint, dailyUsd: 1000 });
+    }
+    await writeFile(this.#arenaFile, JSON.stringify(arena));
   }
 
   /** Rows of the candle files that a replay up to the end must have stored. */
@@ -54,6 +85,8 @@ export class ReplayBench {
       'up',
       '--run',
       run,
+      '--arena',
+      this.#arenaFile,
       '--market',
       'replay',
       '--data',
@@ -110,6 +143,7 @@ export class ReplayBench {
   }
 
   async close(): Promise<void> {
+    await this.#endpoint?.close();
     await rm(this.dir, { recursive: true, force: true });
   }
 
