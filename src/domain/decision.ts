@@ -68,6 +68,8 @@ export type FrameAsset = {
   /** Closes of the newest bars, oldest first (at most 30). */
   readonly closes: readonly number[];
   readonly sizeDecimals: number;
+  /** Absent: quoted by significant figures. */
+  readonly tickSize?: number;
   readonly maxLeverage: number;
 };
 

@@ -15,6 +15,8 @@ export type Candle = {
 /** One observed price. `source` names the feed it came from. */
 export type Tick = { readonly symbol: string; readonly tsMs: number; readonly price: number; readonly source: string };
 
+export type AssetClass = 'perpetual' | 'equity' | 'index';
+
 /** What does not change often about an instrument. Sizes are multiples of 10^-sizeDecimals. */
 export type Asset = {
   readonly symbol: string;
@@ -24,7 +26,13 @@ export type Asset = {
   readonly sizeDecimals: number;
   readonly maxLeverage: number;
   readonly onlyIsolated: boolean;
+  /** False: it is watched and not traded, as an index is. */
   readonly isActive: boolean;
+  /** `perpetual` if absent. */
+  readonly assetClass?: AssetClass;
+  /** Smallest step of its price, USD; absent: it is quoted by significant figures. */
+  readonly tickSize?: number;
+  readonly sector?: string;
 };
 
 /** What changes all the time beside the price. `fundingRate` is the fraction of notional paid by longs per hour. */

@@ -52,9 +52,10 @@ export const CANCELED = {
   asked: 'canceled',
 } as const;
 
-/** At most 5 significant figures and 6 − sizeDecimals decimals; whole numbers always. */
-export function isTickPrice(price: number, sizeDecimals: number): boolean {
+/** A multiple of the instrument's tick; without a fixed one at most 5 significant figures and 6 − sizeDecimals decimals, or a whole number. */
+export function isTickPrice(price: number, sizeDecimals: number, tickSize: number | null = null): boolean {
   if (!(price > 0) || !Number.isFinite(price)) return false;
+  if (tickSize !== null) return price === Math.round(price * Math.round(1 / tickSize)) / Math.round(1 / tickSize);
   if (Number.isInteger(price)) return true;
   // The shortest text of a number is what was written; its digits are what the exchange would read.
   const decimals = Math.max(0, PRICE_DECIMALS - sizeDecimals);

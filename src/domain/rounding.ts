@@ -4,13 +4,19 @@ export const SIGNIFICANT_FIGURES = 5;
 export const PRICE_DECIMALS = 6;
 
 /**
- * A price with at most 5 significant figures and 6 − sizeDecimals decimals; integers are always valid. Rounds to the side that
- * costs the taker: up for a buy, down for a sell.
+ * A price as the instrument is quoted: a multiple of its tick where it has a fixed one; else at most 5 significant figures and
+ * 6 − sizeDecimals decimals, where integers are always valid. Rounds to the side that costs the taker: up for a buy, down for a sell.
  */
-export function roundPrice(price: number, sizeDecimals: number, side: 'buy' | 'sell'): number {
+export function roundPrice(
+  price: number,
+  sizeDecimals: number,
+  side: 'buy' | 'sell',
+  tickSize: number | null = null,
+): number {
   const magnitude = Math.floor(Math.log10(price));
   const decimals = Math.max(0, Math.min(SIGNIFICANT_FIGURES - 1 - magnitude, PRICE_DECIMALS - sizeDecimals));
-  const factor = 10 ** decimals;
+  // Ticks are whole parts of a dollar: divided by their number, a price has no binary dust.
+  const factor = tickSize === null ? 10 ** decimals : Math.round(1 / tickSize);
   const scaled = price * factor;
   // A price that is valid already must not move because of the last bit of its binary form.
   const nearest = Math.round(scaled);

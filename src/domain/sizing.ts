@@ -45,7 +45,7 @@ export function planEntry(decision: Decision, asset: FrameAsset): EntryPlan {
   const leverage = grantedLeverage(decision.leverage);
   const exit = decision.action === 'open_long' ? 'sell' : 'buy';
   const price = (value: number | null | undefined) =>
-    value === null || value === undefined ? null : roundPrice(value, asset.sizeDecimals, exit);
+    value === null || value === undefined ? null : roundPrice(value, asset.sizeDecimals, exit, asset.tickSize);
   return {
     notionalUsd,
     size: floorSize(notionalUsd / asset.price, asset.sizeDecimals),

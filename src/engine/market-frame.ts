@@ -155,6 +155,7 @@ function frameAsset(
     indicators: computeIndicators(bars),
     closes: bars.slice(-CLOSES).map((bar) => bar.close),
     sizeDecimals: asset.sizeDecimals,
+    ...(asset.tickSize === null ? {} : { tickSize: asset.tickSize }),
     maxLeverage: asset.maxLeverage,
   };
 }

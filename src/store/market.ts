@@ -11,16 +11,18 @@ import { RELAXED } from './relaxed.ts';
 export async function saveAssets(db: Queryable, provider: string, assets: readonly Asset[]): Promise<void> {
   await db.query(
     `WITH listed AS (
-       SELECT * FROM jsonb_to_recordset($2::jsonb) AS a(symbol text, base text, quote text, precision int, "sizeDecimals" int, "maxLeverage" float8, "onlyIsolated" boolean, "isActive" boolean)
+       SELECT * FROM jsonb_to_recordset($2::jsonb) AS a(symbol text, base text, quote text, precision int, "sizeDecimals" int, "maxLeverage" float8, "onlyIsolated" boolean, "isActive" boolean,
+         "assetClass" text, "tickSize" float8, sector text)
      ), named AS (
        INSERT INTO symbols (symbol, quote_currency) SELECT symbol, quote FROM listed ON CONFLICT DO NOTHING
      ), watermark AS (
        INSERT INTO ingest_cursors (provider) VALUES ($1) ON CONFLICT DO NOTHING
      )
-     INSERT INTO market_assets (provider, symbol, base, quote, precision, size_decimals, max_leverage, only_isolated, is_active)
-     SELECT $1, symbol, base, quote, precision, "sizeDecimals", "maxLeverage", "onlyIsolated", "isActive" FROM listed
+     INSERT INTO market_assets (provider, symbol, base, quote, precision, size_decimals, max_leverage, only_isolated, is_active, asset_class, tick_size, sector)
+     SELECT $1, symbol, base, quote, precision, "sizeDecimals", "maxLeverage", "onlyIsolated", "isActive", coalesce("assetClass", 'perpetual'), "tickSize", sector FROM listed
      ON CONFLICT (provider, symbol) DO UPDATE SET base = excluded.base, quote = excluded.quote, precision = excluded.precision, size_decimals = excluded.size_decimals,
-       max_leverage = excluded.max_leverage, only_isolated = excluded.only_isolated, is_active = excluded.is_active, updated_at = now()`,
+       max_leverage = excluded.max_leverage, only_isolated = excluded.only_isolated, is_active = excluded.is_active,
+       asset_class = excluded.asset_class, tick_size = excluded.tick_size, sector = excluded.sector, updated_at = now()`,
     [provider, JSON.stringify(assets)],
   );
 }
@@ -239,9 +241,17 @@ export function marketAsOf(
   db: Queryable,
   provider: string,
   tsMs: number,
-): Promise<(AssetContext & { price: number; priceTsMs: number; sizeDecimals: number; maxLeverage: number })[]> {
+): Promise<
+  (AssetContext & {
+    price: number;
+    priceTsMs: number;
+    sizeDecimals: number;
+    tickSize: number | null;
+    maxLeverage: number;
+  })[]
+> {
   return db.query(
-    `SELECT a.symbol, a.size_decimals AS "sizeDecimals", a.max_leverage AS "maxLeverage", k.price, k."priceTsMs", c.ts_ms AS "tsMs", c.mark_price AS "markPrice",
+    `SELECT a.symbol, a.size_decimals AS "sizeDecimals", a.tick_size AS "tickSize", a.max_leverage AS "maxLeverage", k.price, k."priceTsMs", c.ts_ms AS "tsMs", c.mark_price AS "markPrice",
             c.mid_price AS "midPrice", c.oracle_price AS "oraclePrice", c.funding_rate AS "fundingRate", c.open_interest AS "openInterest", c.volume_24h AS "volume24h"
      FROM market_assets a
      CROSS JOIN LATERAL (

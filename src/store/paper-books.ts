@@ -218,9 +218,15 @@ export function fillHeads(db: Queryable): Promise<{ account: string; seq: number
 export async function assetTerms(
   db: Queryable,
   provider: string,
-): Promise<Map<string, { sizeDecimals: number; maxLeverage: number; onlyIsolated: boolean }>> {
-  const rows = await db.query<{ symbol: string; sizeDecimals: number; maxLeverage: number; onlyIsolated: boolean }>(
-    'SELECT symbol, size_decimals AS "sizeDecimals", max_leverage AS "maxLeverage", only_isolated AS "onlyIsolated" FROM market_assets WHERE provider = $1',
+): Promise<Map<string, { sizeDecimals: number; tickSize: number | null; maxLeverage: number; onlyIsolated: boolean }>> {
+  const rows = await db.query<{
+    symbol: string;
+    sizeDecimals: number;
+    tickSize: number | null;
+    maxLeverage: number;
+    onlyIsolated: boolean;
+  }>(
+    'SELECT symbol, size_decimals AS "sizeDecimals", tick_size AS "tickSize", max_leverage AS "maxLeverage", only_isolated AS "onlyIsolated" FROM market_assets WHERE provider = $1',
     [provider],
   );
   return new Map(rows.map(({ symbol, ...terms }) => [symbol, terms]));

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { isTickPrice } from '../../src/domain/order-rules.ts';
 import { floorSize, gridSize, roundPrice } from '../../src/domain/rounding.ts';
 
 const significantFigures = (value: number) =>
@@ -81,5 +82,15 @@ describe('sizes', () => {
         expect(flat + 0).toBe(0);
       }),
     );
+  });
+
+  it('keeps to a fixed tick where the instrument has one, whatever the price is', () => {
+    expect(roundPrice(1234.561, 0, 'buy', 0.01)).toBe(1234.57);
+    expect(roundPrice(1234.569, 0, 'sell', 0.01)).toBe(1234.56);
+    expect(roundPrice(150.25, 0, 'sell', 0.01)).toBe(150.25);
+    expect(roundPrice(4321.12, 0, 'buy', 0.05)).toBe(4321.15);
+    expect(isTickPrice(1234.56, 0, 0.01)).toBe(true);
+    expect(isTickPrice(1234.565, 0, 0.01)).toBe(false);
+    expect(isTickPrice(1234.56, 0)).toBe(false);
   });
 });

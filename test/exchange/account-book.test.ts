@@ -215,11 +215,11 @@ describe('a position', () => {
 
 describe('prices', () => {
   it('of a taker are the mark moved against him and rounded to a valid one', () => {
-    expect(takerPrice(100_000, 'buy', 1, 5)).toBe(100_010);
-    expect(takerPrice(100_000, 'sell', 1, 5)).toBe(99_990);
-    expect(takerPrice(0.22, 'buy', 1, 0)).toBe(0.22003);
-    expect(takerPrice(0.22, 'sell', 1, 0)).toBe(0.21997);
-    expect(takerPrice(100, 'buy', 0, 2)).toBe(100);
+    expect(takerPrice(100_000, 'buy', 1, { sizeDecimals: 5 })).toBe(100_010);
+    expect(takerPrice(100_000, 'sell', 1, { sizeDecimals: 5 })).toBe(99_990);
+    expect(takerPrice(0.22, 'buy', 1, { sizeDecimals: 0 })).toBe(0.22003);
+    expect(takerPrice(0.22, 'sell', 1, { sizeDecimals: 0 })).toBe(0.21997);
+    expect(takerPrice(100, 'buy', 0, { sizeDecimals: 2 })).toBe(100);
   });
 
   it('touch a stop at its trigger or beyond, and then the worse of both is met', () => {

@@ -12,6 +12,7 @@ const BEYOND_PRISMA = {
     // Partial indexes.
     'dead_letters_once',
     'dead_letters_open',
+    'desk_signals_open',
     'fills_transfers',
     'paper_fills_ts',
     'paper_orders_resting',
@@ -50,6 +51,7 @@ const BEYOND_PRISMA = {
     'analytics_values_count',
     'conversation_messages_role',
     'decision_cycles_step',
+    'desk_signals_type',
     'effects_kind',
     'fills_kind',
     'fills_side',

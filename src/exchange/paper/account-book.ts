@@ -15,6 +15,7 @@ import type {
 } from '../../domain/paper-book.ts';
 import { gridSize } from '../../domain/rounding.ts';
 import type { PaperRules, Terms } from './paper-rules.ts';
+import type { PriceGrid } from './prices.ts';
 import { cancelReduceOnly } from './standing-orders.ts';
 
 export type Execution = {
@@ -98,6 +99,11 @@ export class AccountBook {
 
   terms(symbol: string): Terms | undefined {
     return this.#rules.termsOf(symbol);
+  }
+
+  /** How a symbol is quoted. */
+  gridOf(symbol: string): PriceGrid {
+    return this.terms(symbol) ?? { sizeDecimals: 0, tickSize: null };
   }
 
   /** Signed size held. */

@@ -59,8 +59,7 @@ function liquidateCross(book: AccountBook, mark: Marks, tsMs: number): void {
 
 function exitOf(book: AccountBook, symbol: string, held: BookPosition, mark: Marks, tsMs: number): Exit {
   const side = held.size > 0 ? 'sell' : 'buy';
-  const decimals = book.terms(symbol)?.sizeDecimals ?? 0;
-  const price = takerPrice(mark(symbol) ?? held.entryPrice, side, book.rules.slippageBps, decimals);
+  const price = takerPrice(mark(symbol) ?? held.entryPrice, side, book.rules.slippageBps, book.gridOf(symbol));
   const bps = book.feeBps(true, tsMs) + book.rules.liquidationFeeBps;
   const fee = feeUsd(Math.abs(held.size) * price, bps);
   return { symbol, held, side, price, pnl: held.size * (price - held.entryPrice), feeUsd: fee };
@@ -93,8 +92,8 @@ function closeAll(book: AccountBook, exits: readonly Exit[], marginUsd: number, 
 function takeOverPrice(book: AccountBook, exit: Exit, share: number): number {
   if (share === 0 || exit.pnl >= 0) return exit.price;
   const moved = exit.price + (exit.held.entryPrice - exit.price) * share;
-  const decimals = book.terms(exit.symbol)?.sizeDecimals ?? 0;
-  return roundPrice(moved, decimals, exit.side === 'buy' ? 'sell' : 'buy');
+  const { sizeDecimals, tickSize } = book.gridOf(exit.symbol);
+  return roundPrice(moved, sizeDecimals, exit.side === 'buy' ? 'sell' : 'buy', tickSize);
 }
 
 function close(book: AccountBook, exit: Exit, price: number, fee: number, tsMs: number, mark: Marks): void {

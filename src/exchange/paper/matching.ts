@@ -58,8 +58,15 @@ function meetTrigger(book: AccountBook, order: BookOrder, event: MarketEvent, ma
     return true;
   }
   order.size = size;
-  const decimals = book.terms(order.symbol)?.sizeDecimals ?? 0;
-  execute(book, order, size, takerPrice(meets, order.side, book.rules.slippageBps, decimals), true, event, mark);
+  execute(
+    book,
+    order,
+    size,
+    takerPrice(meets, order.side, book.rules.slippageBps, book.gridOf(order.symbol)),
+    true,
+    event,
+    mark,
+  );
   return true;
 }
 

@@ -33,10 +33,11 @@ export function malformed(order: OrderIntent, terms: Terms | undefined): string 
   if (!isLotSize(order.size, terms.sizeDecimals)) return REFUSALS.invalidSize;
   const limit = order.limitPrice ?? null;
   if (order.kind === 'limit' && !(limit !== null && limit > 0)) return REFUSALS.invalidPrice;
-  if (order.kind === 'limit' && limit !== null && !isTickPrice(limit, terms.sizeDecimals)) return REFUSALS.tick;
+  if (order.kind === 'limit' && limit !== null && !isTickPrice(limit, terms.sizeDecimals, terms.tickSize))
+    return REFUSALS.tick;
   if (!isTrigger(order)) return null;
   if (order.triggerPrice === null || !(order.triggerPrice > 0)) return REFUSALS.trigger;
-  return isTickPrice(order.triggerPrice, terms.sizeDecimals) ? null : REFUSALS.tick;
+  return isTickPrice(order.triggerPrice, terms.sizeDecimals, terms.tickSize) ? null : REFUSALS.tick;
 }
 
 /** Why the account cannot have the order; null when it can. */

@@ -16,6 +16,8 @@ export type PaperSettings = {
 /** What the market says about an instrument. */
 export type AssetTerms = {
   readonly sizeDecimals: number;
+  /** Null: quoted by significant figures, as perpetuals are. */
+  readonly tickSize?: number | null;
   readonly maxLeverage: number;
   readonly onlyIsolated: boolean;
 };

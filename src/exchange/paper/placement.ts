@@ -9,7 +9,7 @@ import type { OrderIntent } from '../exchange.ts';
 import type { AccountBook } from './account-book.ts';
 import { type Ask, isTrigger, malformed, refused, wrongSide } from './order-checks.ts';
 import type { Terms } from './paper-rules.ts';
-import { takerPrice, takes } from './prices.ts';
+import { type PriceGrid, takerPrice, takes } from './prices.ts';
 import { cancel, stands } from './standing-orders.ts';
 
 /** The market as a placement meets it. */
@@ -93,14 +93,14 @@ function marginPriceOf(book: AccountBook, order: OrderIntent, mark: number, marg
   if (order.kind === 'limit' && order.side === 'buy') return order.limitPrice ?? mark;
   if (order.kind === 'limit') return Math.max(order.limitPrice ?? mark, mark);
   if (marginMode === 'cross' || order.side === 'sell') return mark;
-  return takerPrice(mark, order.side, book.rules.slippageBps, book.terms(order.symbol)?.sizeDecimals ?? 0);
+  return takerPrice(mark, order.side, book.rules.slippageBps, book.gridOf(order.symbol));
 }
 
-type Lots = { readonly slippageBps: number; readonly sizeDecimals: number };
+type Lots = PriceGrid & { readonly slippageBps: number };
 type Meeting = MarketView & Lots & { readonly markPrice: number };
 
 function lots(book: AccountBook, terms: Terms): Lots {
-  return { slippageBps: book.rules.slippageBps, sizeDecimals: terms.sizeDecimals };
+  return { slippageBps: book.rules.slippageBps, sizeDecimals: terms.sizeDecimals, tickSize: terms.tickSize ?? null };
 }
 
 /** Takes what the market gives; what is left of a good-till-canceled order rests, what is left of any other is gone. */
@@ -135,10 +135,13 @@ function meetMarket(book: AccountBook, placed: BookOrder, ask: Ask, market: Meet
 }
 
 /** Bid and ask, as the refusal of a post-only order names them. */
-function bestPrices(depth: OrderBook | null, { markPrice, slippageBps, sizeDecimals }: Meeting): [number, number] {
+function bestPrices(
+  depth: OrderBook | null,
+  { markPrice, slippageBps, sizeDecimals, tickSize }: Meeting,
+): [number, number] {
   return [
-    depth?.bids[0]?.price ?? takerPrice(markPrice, 'sell', slippageBps, sizeDecimals),
-    depth?.asks[0]?.price ?? takerPrice(markPrice, 'buy', slippageBps, sizeDecimals),
+    depth?.bids[0]?.price ?? takerPrice(markPrice, 'sell', slippageBps, { sizeDecimals, tickSize: tickSize ?? null }),
+    depth?.asks[0]?.price ?? takerPrice(markPrice, 'buy', slippageBps, { sizeDecimals, tickSize: tickSize ?? null }),
   ];
 }
 

@@ -7,10 +7,18 @@ import { gridSize, roundPrice } from '../../domain/rounding.ts';
 /** What a market order without a worst price accepts beyond the mark, as the real exchange's own tools ask for. */
 const WORST_SLIPPAGE = 0.05;
 
+/** How an instrument is quoted; without a fixed tick its lots decide. */
+export type PriceGrid = { readonly sizeDecimals: number; readonly tickSize?: number | null };
+
 /** What a taker pays: the mark, moved against him by the slippage and rounded to a valid price. */
-export function takerPrice(mark: number, side: Side, slippageBps: number, sizeDecimals: number): number {
+export function takerPrice(
+  mark: number,
+  side: Side,
+  slippageBps: number,
+  { sizeDecimals, tickSize }: PriceGrid,
+): number {
   const moved = mark * (1 + ((side === 'buy' ? 1 : -1) * slippageBps) / 10_000);
-  return roundPrice(moved, sizeDecimals, side);
+  return roundPrice(moved, sizeDecimals, side, tickSize);
 }
 
 /** Whether a price is not beyond what the order accepts. */
@@ -25,10 +33,10 @@ export function accepts(side: Side, limit: number | null, price: number): boolea
 export function takes(
   order: { readonly side: Side; readonly size: number; readonly limit: number | null },
   market: { readonly mark: number; readonly book: OrderBook | null },
-  terms: { readonly slippageBps: number; readonly sizeDecimals: number },
+  terms: PriceGrid & { readonly slippageBps: number },
 ): BookLevel[] {
   if (market.book === null) {
-    const price = takerPrice(market.mark, order.side, terms.slippageBps, terms.sizeDecimals);
+    const price = takerPrice(market.mark, order.side, terms.slippageBps, terms);
     return accepts(order.side, order.limit, price) ? [{ price, size: order.size }] : [];
   }
   const worst = order.limit ?? market.mark * (order.side === 'buy' ? 1 + WORST_SLIPPAGE : 1 - WORST_SLIPPAGE);
