@@ -1,5 +1,6 @@
 /** Analytics of one model after a change, or of all with the keys over all models. */
 
+import { BASELINE } from '../domain/baseline.ts';
 import { refresh } from '../domain/published-keys.ts';
 import { lockState, saveAnalytics } from '../store/analytics.ts';
 import { extendBaseline } from '../store/baseline.ts';
@@ -7,9 +8,6 @@ import type { EffectRow, NewEffect } from '../store/effects.ts';
 import { accounts } from '../store/equity.ts';
 import { committed, done, type Outcome, type Stories, skipped } from './context.ts';
 import { countChanges, payloadOf, saveOf, shownPayload } from './count-analytics.ts';
-
-/** Beside the models stands the same start equity, held in Bitcoin; named as in the original. */
-const BASELINE = { id: 'buynhold_btc', symbol: 'BTC' };
 
 /** After a trade: the model's own figures and keys. */
 export async function computeModelAnalytics(stories: Stories, modelId: string, asOfMs: number): Promise<Outcome> {

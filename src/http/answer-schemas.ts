@@ -187,6 +187,14 @@ export const decisions = z.strictObject({
       orders: z.array(z.unknown()).readonly(),
       cot_trace: text.nullable(),
       prompt_digest: text.nullable(),
+      usage: z.strictObject({
+        prompt_tokens: number.nullable(),
+        completion_tokens: number.nullable(),
+        cost_usd: number.nullable(),
+        latency_ms: number.nullable(),
+        calls: number.describe('Times that the model was asked.'),
+        cached: z.boolean().describe('Answered from memory, at no cost.'),
+      }),
       error: z.strictObject({ code: text, message: text.nullable() }).nullable(),
     }),
   ),
@@ -210,6 +218,57 @@ export const models = z.strictObject({
       metrics: equityMetrics.nullable().describe('Hourly figures of its equity.'),
     }),
   ),
+});
+
+const values = z.array(number.nullable());
+export const equityCurves = z.strictObject({
+  times: z.array(milliseconds),
+  curves: z.array(
+    z.strictObject({
+      id: text,
+      baseline: z.boolean().describe('No model, but what they are measured against.'),
+      equity: values.describe('USD at each of the times; null where nothing was recorded.'),
+      lower: values.nullable().describe('95 % interval of the growth so far; null for fewer than 24 steps.'),
+      upper: values.nullable(),
+    }),
+  ),
+  held: z
+    .strictObject({ symbol: text, units: number })
+    .nullable()
+    .describe('What the baseline holds: its value at any price.'),
+});
+
+export const fills = z.strictObject({
+  fills: z.array(
+    z.strictObject({
+      id: text,
+      model_id: text,
+      symbol: text,
+      kind: text.describe('`trade`, or what else moved money, such as `funding`.'),
+      side: text,
+      price: number,
+      size: number,
+      fee_usd: number,
+      closed_pnl: number,
+      oid: number.nullable(),
+      cloid: text.nullable(),
+      crossed: z.boolean(),
+      liquidation: z.boolean(),
+      timestamp: milliseconds,
+    }),
+  ),
+  nextCursor: text.optional().describe('There when older ones are: the cursor of the next page.'),
+});
+
+export const run = z.strictObject({
+  run: z.strictObject({
+    name: text,
+    kind: text,
+    mode: z.enum(['paper', 'testnet', 'live', 'replay']).describe('Whether money is real.'),
+    state: text,
+    decision_every_ms: number.nullable(),
+    market_now: milliseconds.nullable().describe('Market clock of a replay.'),
+  }),
 });
 
 /** Every answer that is no success. */

@@ -7,7 +7,15 @@ import type { z } from 'zod';
 import type { Target } from '../domain/published-keys.ts';
 import * as answers from './answer-schemas.ts';
 import type { Reader } from './known-models.ts';
-import { accountTotalsQuery, decisionsQuery, noQuery, positionsQuery, tradesQuery } from './query.ts';
+import {
+  accountTotalsQuery,
+  decisionsQuery,
+  equityCurvesQuery,
+  fillsQuery,
+  noQuery,
+  positionsQuery,
+  tradesQuery,
+} from './query.ts';
 import {
   readAccountTotals,
   readCryptoPrices,
@@ -15,7 +23,10 @@ import {
   readPositions,
   readSinceInceptionValues,
 } from './read-arena.ts';
+import { readEquityCurves } from './read-equity.ts';
+import { readFills } from './read-fills.ts';
 import { readAllAnalytics, readAnalytics, readConversations, readDecisions, readModels } from './read-models.ts';
+import { readRun } from './read-run.ts';
 import { readTrades, recentKeys } from './read-trades.ts';
 
 export type Endpoint = {
@@ -131,6 +142,27 @@ export const ENDPOINTS: readonly Endpoint[] = [
     query: decisionsQuery,
     answer: answers.decisions,
     read: readDecisions,
+  }),
+  endpoint({
+    path: '/equity-curves',
+    about: 'equity of all models over time, with 95 % intervals and the baseline',
+    query: equityCurvesQuery,
+    answer: answers.equityCurves,
+    read: readEquityCurves,
+  }),
+  endpoint({
+    path: '/fills/{modelId}',
+    about: 'entries of a model’s ledger, newest first',
+    query: fillsQuery,
+    answer: answers.fills,
+    read: (reader, query, { modelId = '' }) => readFills(reader, modelId, query),
+  }),
+  endpoint({
+    path: '/run',
+    about: 'what is run here, and whether money is real',
+    query: noQuery,
+    answer: answers.run,
+    read: readRun,
   }),
   endpoint({ path: '/models', about: 'the participants', query: noQuery, answer: answers.models, read: readModels }),
 ];

@@ -93,6 +93,22 @@ export const decisionsQuery = z.object({
   limit: limit.default(50).describe('How many, 50 unless told.'),
 });
 
+export const equityCurvesQuery = z.object({
+  points: number(DIGITS, 2, MAX_LIMIT, `an integer from 2 to ${MAX_LIMIT}`)
+    .default(240)
+    .describe('How many moments at most, 240 unless told.'),
+  since: number(DIGITS, 0, MAX_SECONDS * 1000, 'unix milliseconds')
+    .optional()
+    .describe('Unix milliseconds: curves begin there, and not with the first model.'),
+});
+
+export const fillsQuery = z.object({
+  limit: limit.default(100).describe('How many, 100 unless told.'),
+  cursor: cursor(readTradeCursor, 'the nextCursor of an earlier answer')
+    .optional()
+    .describe('`nextCursor` of an earlier answer.'),
+});
+
 /** The values of a request. Throws NOF0_INPUT_INVALID with every fault. */
 export function parseQuery<T extends z.ZodType>(c: Context, schema: T): z.infer<T> {
   const given = Object.fromEntries(Object.entries(c.req.query()).filter(([, value]) => value !== ''));

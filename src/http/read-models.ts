@@ -124,6 +124,14 @@ export function decision(row: DecisionSummary) {
     orders: row.orders?.legs ?? [],
     cot_trace: row.cotTrace,
     prompt_digest: row.promptDigest,
+    usage: {
+      prompt_tokens: row.promptTokens,
+      completion_tokens: row.completionTokens,
+      cost_usd: row.costUsd,
+      latency_ms: row.latencyMs,
+      calls: row.llmCalls,
+      cached: row.llmCached,
+    },
     error: row.errorCode === null ? null : { code: row.errorCode, message: row.errorMessage },
   };
 }

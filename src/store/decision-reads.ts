@@ -15,13 +15,20 @@ export type DecisionSummary = {
   readonly orders: CycleOrders | null;
   readonly cotTrace: string | null;
   readonly promptDigest: string | null;
+  readonly promptTokens: number | null;
+  readonly completionTokens: number | null;
+  readonly costUsd: number | null;
+  readonly latencyMs: number | null;
+  readonly llmCalls: number;
+  readonly llmCached: boolean;
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
   readonly executedAtMs: number | null;
 };
 
 export const SUMMARY_COLUMNS = `model_id AS "modelId", slot_ms AS "slotMs", cycle_number AS "cycleNumber", step, success, decisions, rejected, orders, cot_trace AS "cotTrace",
-  prompt_digest AS "promptDigest", error_code AS "errorCode", error_message AS "errorMessage", (extract(epoch FROM executed_at) * 1000)::bigint AS "executedAtMs"`;
+  prompt_digest AS "promptDigest", prompt_tokens AS "promptTokens", completion_tokens AS "completionTokens", cost_usd AS "costUsd",
+  latency_ms AS "latencyMs", llm_calls AS "llmCalls", llm_cached AS "llmCached", error_code AS "errorCode", error_message AS "errorMessage", (extract(epoch FROM executed_at) * 1000)::bigint AS "executedAtMs"`;
 
 /** The newest finished cycle of each model. */
 export function lastDecisions(db: Queryable, modelIds: readonly string[]): Promise<DecisionSummary[]> {
