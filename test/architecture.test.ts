@@ -58,7 +58,6 @@ const READS_CONFIG = ['cli', 'config', 'resources', 'run'];
 
 /** Libraries without I/O that the domain may use, each in one file. */
 const PURE_LIBRARIES: Readonly<Record<string, string>> = {
-  'trading-signals': 'src/domain/indicators.ts',
   croner: 'src/domain/cron.ts',
 };
 

@@ -3,7 +3,7 @@
 import { CodedError } from '../errors.ts';
 import { CANDLE_INTERVAL_MS, type Candle } from './market.ts';
 
-/** One closed bar. Covers [openTsMs, openTsMs + interval); volume in base units. */
+/** One bar. Covers [openTsMs, openTsMs + interval); volume in base units. */
 export type Bar = {
   readonly openTsMs: number;
   readonly open: number;
@@ -13,37 +13,46 @@ export type Bar = {
   readonly volume: number;
 };
 
-/**
- * Closed bars of `intervalMs` from one symbol's 1-minute candles (ascending, no duplicates). Only bars that ended at or
- * before `uptoMs` appear, so nothing of the future is seen. Minutes without a candle are skipped and a bar without any
- * candle does not exist. The first bar is dropped when the candles begin inside it: its open and extremes would be those
- * of a fragment, and they would differ with how much history the caller happened to load.
- *
- * Throws NOF0_INPUT_INVALID when the interval is not a whole number of minutes.
- */
-export function aggregate(candles: readonly Candle[], intervalMs: number, uptoMs: number): Bar[] {
-  if (!(intervalMs > 0) || intervalMs % CANDLE_INTERVAL_MS !== 0) {
-    throw new CodedError(
-      'NOF0_INPUT_INVALID',
-      `A bar interval must be a whole number of minutes, not ${intervalMs} ms; use a multiple of ${CANDLE_INTERVAL_MS}.`,
-    );
-  }
-  const first = candles[0];
-  const firstWhole = first === undefined ? 0 : Math.ceil(first.openTsMs / intervalMs) * intervalMs;
-  const bars: Bar[] = [];
-  for (const candle of candles) {
-    const openTsMs = Math.floor(candle.openTsMs / intervalMs) * intervalMs;
-    if (openTsMs < firstWhole || openTsMs + intervalMs > uptoMs) continue;
-    const last = bars.at(-1);
-    if (last !== undefined && last.openTsMs === openTsMs) bars[bars.length - 1] = extend(last, candle);
-    else bars.push(begin(openTsMs, candle));
-  }
-  return bars;
+/** The bar that candles are being put into. Never changed: a candle more gives the next one. */
+export type OpenBar = {
+  /** The first bar that the candles cover from its beginning; null before the first candle. */
+  readonly firstWholeMs: number | null;
+  readonly bar: Bar | null;
+};
+
+export const NO_CANDLES: OpenBar = { firstWholeMs: null, bar: null };
+
+/** Throws NOF0_INPUT_INVALID when the interval is not a whole number of minutes. */
+export function assertBarInterval(intervalMs: number): void {
+  if (intervalMs > 0 && intervalMs % CANDLE_INTERVAL_MS === 0) return;
+  throw new CodedError(
+    'NOF0_INPUT_INVALID',
+    `A bar interval must be a whole number of minutes, not ${intervalMs} ms; use a multiple of ${CANDLE_INTERVAL_MS}.`,
+  );
 }
 
-function begin(openTsMs: number, candle: Candle): Bar {
+/**
+ * Puts one symbol's next 1-minute candle (ascending, no duplicates) into its bar; `closed` is the bar before, when the candle belongs to
+ * another one. Minutes without a candle are skipped and a bar without any candle does not exist. The first bar is dropped when the
+ * candles begin inside it: its open and extremes would be those of a fragment, and they would differ with how much history the caller
+ * happened to load.
+ */
+export function addCandle(
+  state: OpenBar,
+  candle: Candle,
+  intervalMs: number,
+): { readonly next: OpenBar; readonly closed: Bar | null } {
+  const openTsMs = Math.floor(candle.openTsMs / intervalMs) * intervalMs;
+  const firstWholeMs = state.firstWholeMs ?? Math.ceil(candle.openTsMs / intervalMs) * intervalMs;
+  if (openTsMs < firstWholeMs) return { next: { firstWholeMs, bar: null }, closed: null };
+  if (state.bar?.openTsMs === openTsMs) return { next: { firstWholeMs, bar: extend(state.bar, candle) }, closed: null };
   const { open, high, low, close, volume } = candle;
-  return { openTsMs, open, high, low, close, volume };
+  return { next: { firstWholeMs, bar: { openTsMs, open, high, low, close, volume } }, closed: state.bar };
+}
+
+/** The bar, if it has ended by `uptoMs`; else nothing of the future is seen. */
+export function endedBy({ bar }: OpenBar, intervalMs: number, uptoMs: number): Bar | null {
+  return bar !== null && bar.openTsMs + intervalMs <= uptoMs ? bar : null;
 }
 
 function extend(bar: Bar, candle: Candle): Bar {

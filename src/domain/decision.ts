@@ -50,6 +50,9 @@ export type Indicators = {
   /** Highest high and lowest low of the 20 bars before the newest one. */
   readonly donchianHigh20: number | null;
   readonly donchianLow20: number | null;
+  /** Volume of the newest bar as a multiple of the mean of the 5 or 20 bars before it. */
+  readonly volumeRatio5: number | null;
+  readonly volumeRatio20: number | null;
 };
 
 /** One symbol of a market frame. */

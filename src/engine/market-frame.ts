@@ -1,30 +1,23 @@
 /** The frame of a slot: what every model that decides in it sees. Built once, stored, then read by all. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { aggregate } from '../domain/bars.ts';
+import type { CandleView } from '../domain/candle-history.ts';
 import { canonicalJson } from '../domain/canonical-json.ts';
 import type { FrameAsset, MarketFrame } from '../domain/decision.ts';
-import { changeOver, computeIndicators } from '../domain/indicators.ts';
-import { CANDLE_INTERVAL_MS, type Candle } from '../domain/market.ts';
 import { sha256 } from '../domain/random.ts';
 import { CodedError } from '../errors.ts';
-import { candlesBetween, findFrame, ingestCursor, keepFrame, marketAsOf, type StoredFrame } from '../store/market.ts';
+import { CandleReader } from '../store/candle-reader.ts';
+import { findFrame, ingestCursor, keepFrame, marketAsOf, type StoredFrame } from '../store/market.ts';
 import type { Stories } from './context.ts';
 
-/** Bars that the longest indicator (EMA 200) needs to be settled. */
-const BARS = 260;
-const CLOSES = 30;
 /** How long a slot waits for its prices; after that it decides on what is there. */
 const WATERMARK_WAIT_MS = 3000;
 const WATERMARK_POLL_MS = 25;
 const KEPT_FRAMES = 4;
 
-const HOUR_MS = 3_600_000;
-
 export class FrameBuilder {
   readonly #stories: Stories;
-  /** Candles behind the newest frame, so that the next one reads only what came since. */
-  #recent: { uptoMs: number; candles: Map<string, Candle[]> } | null = null;
+  readonly #candles: CandleReader;
   /** Stored frames of the newest slots that were asked for. */
   readonly #kept = new Map<number, StoredFrame>();
   /** One build at a time; models of the same slot share it. */
@@ -32,6 +25,8 @@ export class FrameBuilder {
 
   constructor(stories: Stories) {
     this.#stories = stories;
+    const { db, market, config } = stories;
+    this.#candles = new CandleReader(db, market.provider, config.arena.barInterval);
   }
 
   /** The slot's frame: the stored one, else built and stored. `mayBuild` false: null when there is none. */
@@ -68,17 +63,14 @@ export class FrameBuilder {
         'NOF0_FRAME_MISSING',
         `no price at or before slot ${new Date(slotMs).toISOString()} has been ingested yet`,
       );
-    const candles = await this.#candles(slotMs, watermarkMs);
+    const history = await this.#candles.at(slotMs, watermarkMs);
     const frame: MarketFrame = {
       provider: market.provider,
       slotMs,
       watermarkMs: Math.min(watermarkMs, slotMs),
       barIntervalMs: config.arena.barInterval,
       assets: Object.fromEntries(
-        assets.map((asset) => [
-          asset.symbol,
-          frameAsset(asset, candles.get(asset.symbol) ?? [], slotMs, config.arena.barInterval),
-        ]),
+        assets.map((asset) => [asset.symbol, frameAsset(asset, history.view(asset.symbol, slotMs))]),
       ),
     };
     return keepFrame(db, frame, frameDigest(frame));
@@ -101,34 +93,6 @@ export class FrameBuilder {
   async #matchedUntil(): Promise<number> {
     return (await this.#stories.exchange.matchedUntil?.()) ?? Number.POSITIVE_INFINITY;
   }
-
-  /** Candles that were closed at the slot, as many as the indicators need. */
-  async #candles(slotMs: number, watermarkMs: number): Promise<Map<string, Candle[]>> {
-    const { db, market, config } = this.#stories;
-    const span = BARS * config.arena.barInterval;
-    // Known at the slot: open + interval ≤ slot.
-    const uptoMs = slotMs - CANDLE_INTERVAL_MS + 1;
-    const cached = this.#recent;
-    const reuse = cached !== null && cached.uptoMs <= uptoMs && uptoMs - cached.uptoMs < span;
-    const fresh = await candlesBetween(db, market.provider, reuse ? cached.uptoMs : uptoMs - span, uptoMs);
-    const candles = new Map<string, Candle[]>();
-    for (const symbol of new Set([...(reuse ? cached.candles.keys() : []), ...fresh.keys()])) {
-      const all = [...(reuse ? (cached.candles.get(symbol) ?? []) : []), ...(fresh.get(symbol) ?? [])];
-      const first = all.findIndex((candle) => candle.openTsMs >= uptoMs - span);
-      candles.set(symbol, first > 0 ? all.slice(first) : all);
-    }
-    this.#recent = complete(candles, Math.min(uptoMs, watermarkMs - CANDLE_INTERVAL_MS + 1));
-    return candles;
-  }
-}
-
-/** What may be kept for later frames: beyond the watermark candles can still come. */
-function complete(candles: ReadonlyMap<string, Candle[]>, uptoMs: number) {
-  const kept = [...candles].map(([symbol, all]) => {
-    const behind = all.findIndex((candle) => candle.openTsMs >= uptoMs);
-    return [symbol, behind < 0 ? all : all.slice(0, behind)] as const;
-  });
-  return { uptoMs, candles: new Map(kept) };
 }
 
 /** Digest under which a frame is stored. Stored and read back, it is still the same. */
@@ -136,13 +100,7 @@ export function frameDigest(frame: MarketFrame): string {
   return sha256(canonicalJson(frame));
 }
 
-function frameAsset(
-  asset: Awaited<ReturnType<typeof marketAsOf>>[number],
-  candles: readonly Candle[],
-  slotMs: number,
-  barInterval: number,
-): FrameAsset {
-  const bars = aggregate(candles, barInterval, slotMs);
+function frameAsset(asset: Awaited<ReturnType<typeof marketAsOf>>[number], view: CandleView): FrameAsset {
   return {
     symbol: asset.symbol,
     price: asset.price,
@@ -150,10 +108,7 @@ function frameAsset(
     fundingRate: asset.fundingRate,
     openInterest: asset.openInterest,
     volume24h: asset.volume24h,
-    change1h: changeOver(candles, HOUR_MS, slotMs),
-    change4h: changeOver(candles, 4 * HOUR_MS, slotMs),
-    indicators: computeIndicators(bars),
-    closes: bars.slice(-CLOSES).map((bar) => bar.close),
+    ...view,
     sizeDecimals: asset.sizeDecimals,
     ...(asset.tickSize === null ? {} : { tickSize: asset.tickSize }),
     maxLeverage: asset.maxLeverage,

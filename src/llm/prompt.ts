@@ -161,7 +161,8 @@ function tableRow(asset: FrameAsset, limits: Limits): string {
 }
 
 function indicatorLine({ symbol, indicators, closes }: FrameAsset): string {
-  const of = (key: keyof Indicators): string => number(indicators[key]);
+  // A frame that was stored before an indicator existed lacks it.
+  const of = (key: keyof Indicators): string => number(indicators[key] ?? null);
   return [
     `${symbol}: EMA 20/50/200 ${of('ema20')} / ${of('ema50')} / ${of('ema200')}`,
     `MACD ${of('macd')} signal ${of('macdSignal')} histogram ${of('macdHistogram')}`,
@@ -169,6 +170,7 @@ function indicatorLine({ symbol, indicators, closes }: FrameAsset): string {
     `ATR 14 ${of('atr14')}`,
     `Bollinger ${of('bollLower')} / ${of('bollMiddle')} / ${of('bollUpper')}`,
     `20-bar low/high ${of('donchianLow20')} / ${of('donchianHigh20')}`,
+    `volume to its mean of 5/20 bars ${of('volumeRatio5')} / ${of('volumeRatio20')}`,
     `closes ${closes.slice(-CLOSES_SHOWN).join(', ') || '-'}`,
   ].join('; ');
 }

@@ -233,6 +233,16 @@ export async function candlesBetween(
   );
 }
 
+/** How many candles of a provider opened in [fromMs, toMs). Answered from the index alone. */
+export async function countCandles(db: Queryable, provider: string, fromMs: number, toMs: number): Promise<number> {
+  const [row] = await db.query<{ count: number }>(
+    `SELECT count(*) AS count FROM price_candles WHERE provider = $1 AND interval = '${CANDLE_INTERVAL}'
+       AND symbol = ANY(ARRAY(SELECT symbol FROM market_assets WHERE provider = $1)) AND open_ts_ms >= $2 AND open_ts_ms < $3`,
+    [provider, fromMs, toMs],
+  );
+  return row?.count ?? 0;
+}
+
 /**
  * The newest context and price of each symbol at or before a moment. The price is the newest tick's; where none is old enough (the first
  * slot of a run lies before its first tick) the close of the newest candle that was known then.

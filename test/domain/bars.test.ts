@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { aggregate } from '../../src/domain/bars.ts';
+import { addCandle, assertBarInterval, type Bar, endedBy, NO_CANDLES } from '../../src/domain/bars.ts';
 import type { Candle } from '../../src/domain/market.ts';
 
 const MINUTE = 60_000;
@@ -22,7 +22,20 @@ function minutes(from: number, to: number): Candle[] {
   return Array.from({ length: to - from }, (_, i) => candle(from + i, 100 + from + i));
 }
 
-describe('aggregate', () => {
+/** Closed bars of candles that were added one by one, those after `uptoMs` too. */
+function aggregate(candles: readonly Candle[], intervalMs: number, uptoMs: number): Bar[] {
+  const bars: Bar[] = [];
+  let open = NO_CANDLES;
+  for (const each of candles) {
+    const { next, closed } = addCandle(open, each, intervalMs);
+    if (closed !== null) bars.push(closed);
+    open = next;
+  }
+  const ended = endedBy(open, intervalMs, uptoMs);
+  return (ended === null ? bars : [...bars, ended]).filter((bar) => bar.openTsMs + intervalMs <= uptoMs);
+}
+
+describe('bars', () => {
   it('takes open of the first, close of the last, the extremes and the sum of volumes', () => {
     const candles = [
       candle(0, 10, { open: 9 }),
@@ -63,8 +76,6 @@ describe('aggregate', () => {
   });
 
   it.each([0, -FIVE, 90_000, Number.NaN])('refuses an interval of %s ms', (intervalMs) => {
-    expect(() => aggregate(minutes(0, 5), intervalMs, FIVE)).toThrow(
-      expect.objectContaining({ code: 'NOF0_INPUT_INVALID' }),
-    );
+    expect(() => assertBarInterval(intervalMs)).toThrow(expect.objectContaining({ code: 'NOF0_INPUT_INVALID' }));
   });
 });

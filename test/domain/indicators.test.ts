@@ -1,10 +1,15 @@
 import fc from 'fast-check';
+import { ATR, BollingerBands, RSI } from 'trading-signals';
 import { describe, expect, it } from 'vitest';
 import type { Bar } from '../../src/domain/bars.ts';
-import { changeOver, computeIndicators, emaSeries } from '../../src/domain/indicators.ts';
+import type { Indicators } from '../../src/domain/decision.ts';
+import { addBar, changeOver, NO_BARS, readIndicators } from '../../src/domain/indicators.ts';
 import type { Candle } from '../../src/domain/market.ts';
 
 const MINUTE = 60_000;
+
+/** The bars added one after the other. */
+const computeIndicators = (bars: readonly Bar[]): Indicators => readIndicators(bars.reduce(addBar, NO_BARS));
 
 function barsOf(closes: readonly number[], halfRange = 1): Bar[] {
   return closes.map((close, i) => ({
@@ -31,7 +36,7 @@ describe('EMA', () => {
   });
 
   it('moves by 2 / (n + 1) of the distance: after 10.5 a 21 gives 11.5', () => {
-    expect(emaSeries(ramp(21), 20)).toEqual([10.5, 11.5]);
+    expect(computeIndicators(barsOf(ramp(21))).ema20).toBe(11.5);
   });
 
   it('lags a steady ramp by (n − 1) / 2 bars', () => {
@@ -128,7 +133,22 @@ describe('Donchian 20', () => {
   });
 });
 
-describe('computeIndicators', () => {
+describe('volume', () => {
+  const withVolumes = (volumes: readonly number[]) =>
+    barsOf(volumes.map(() => 100)).map((bar, i) => ({ ...bar, volume: volumes[i] ?? 0 }));
+
+  it('is compared with the mean of the bars before: 30 after 10 each is three times the usual', () => {
+    const { volumeRatio5, volumeRatio20 } = computeIndicators(withVolumes([...Array<number>(20).fill(10), 30]));
+    expect([volumeRatio5, volumeRatio20]).toEqual([3, 3]);
+  });
+
+  it('has no ratio where nothing was traded before', () => {
+    const { volumeRatio5, volumeRatio20 } = computeIndicators(withVolumes([...Array<number>(20).fill(0), 30]));
+    expect([volumeRatio5, volumeRatio20]).toEqual([null, null]);
+  });
+});
+
+describe('every indicator', () => {
   const needs = {
     ema20: 20,
     ema50: 50,
@@ -144,6 +164,8 @@ describe('computeIndicators', () => {
     bollLower: 20,
     donchianHigh20: 21,
     donchianLow20: 21,
+    volumeRatio5: 6,
+    volumeRatio20: 21,
   } as const;
 
   it.each(Object.entries(needs))('gives %s from %i bars on and null before', (name, count) => {
@@ -165,6 +187,147 @@ describe('computeIndicators', () => {
     });
     // The best round: the others measure who else uses the machine.
     expect(Math.min(...rounds)).toBeLessThan(10);
+  });
+});
+
+describe('published examples', () => {
+  /** The values of the newest bars as they are printed, to a unit of the second decimal: prices and values are rounded there. */
+  function expectPrinted(bars: readonly Bar[], read: (indicators: Indicators) => number | null, printed: number[]) {
+    const from = bars.length - printed.length + 1;
+    const values = printed.map((_, i) => read(computeIndicators(bars.slice(0, from + i))) ?? Number.NaN);
+    expect(values.map((value, i) => Math.abs(value - (printed[i] ?? 0)) < 0.0101)).toEqual(printed.map(() => true));
+  }
+
+  it('are met: RSI 14 of the ChartSchool spreadsheet "CS-RSI" (StockCharts, QQQQ, 33 closes)', () => {
+    const closes = [
+      44.3389, 44.0902, 44.1497, 43.6124, 44.3278, 44.8264, 45.0955, 45.4245, 45.8433, 46.0826, 45.8931, 46.0328,
+      45.614, 46.282, 46.282, 46.0028, 46.0328, 46.4116, 46.2222, 45.6439, 46.2122, 46.2521, 45.7137, 46.4515, 45.7835,
+      45.3548, 44.0288, 44.1783, 44.2181, 44.5672, 43.4205, 42.6628, 43.1314,
+    ];
+    expectPrinted(
+      barsOf(closes),
+      ({ rsi14 }) => rsi14,
+      [
+        70.53, 66.32, 66.55, 69.41, 66.36, 57.97, 62.93, 63.26, 56.06, 62.38, 54.71, 50.42, 39.99, 41.46, 41.87, 45.46,
+        37.3, 33.08, 37.77,
+      ],
+    );
+  });
+
+  it('are met: ATR 14 of the ChartSchool spreadsheet "CS-ATR" (StockCharts, QQQQ, 30 days)', () => {
+    const high = [
+      48.7, 48.72, 48.9, 48.87, 48.82, 49.05, 49.2, 49.35, 49.92, 50.19, 50.12, 49.66, 49.88, 50.19, 50.36, 50.57,
+      50.65, 50.43, 49.63, 50.33, 50.29, 50.17, 49.32, 48.5, 48.32, 46.8, 47.8, 48.39, 48.66, 48.79,
+    ];
+    const low = [
+      47.79, 48.14, 48.39, 48.37, 48.24, 48.64, 48.94, 48.86, 49.5, 49.87, 49.2, 48.9, 49.43, 49.73, 49.26, 50.09, 50.3,
+      49.21, 48.98, 49.61, 49.2, 49.43, 48.08, 47.64, 41.55, 44.28, 47.31, 47.2, 47.9, 47.73,
+    ];
+    const close = [
+      48.16, 48.61, 48.75, 48.63, 48.74, 49.03, 49.07, 49.32, 49.91, 50.13, 49.53, 49.5, 49.75, 50.03, 50.31, 50.52,
+      50.41, 49.34, 49.37, 50.23, 49.24, 49.93, 48.43, 48.18, 46.57, 45.41, 47.77, 47.72, 48.62, 47.85,
+    ];
+    const bars = barsOf(close).map((bar, i) => ({ ...bar, high: high[i] ?? 0, low: low[i] ?? 0 }));
+    expectPrinted(
+      bars,
+      ({ atr14 }) => atr14,
+      [0.56, 0.59, 0.59, 0.57, 0.62, 0.62, 0.64, 0.67, 0.69, 0.78, 0.78, 1.21, 1.3, 1.38, 1.37, 1.34, 1.32],
+    );
+  });
+
+  const CLOSES = [
+    86.16, 89.09, 88.78, 90.32, 89.07, 91.15, 89.44, 89.18, 86.93, 87.68, 86.96, 89.43, 89.32, 88.72, 87.45, 87.26,
+    89.5, 87.9, 89.13, 90.7, 92.9, 92.98, 91.8, 92.66, 92.68, 92.3, 92.77, 92.54, 92.95, 93.2, 91.07, 89.83, 89.74,
+    90.4, 90.74, 88.02, 88.09, 88.84, 90.78, 90.54, 91.39, 90.65,
+  ];
+  it('are met: Bollinger bands 20-2 of the ChartSchool spreadsheet "CS-BBands" (StockCharts, 42 closes)', () => {
+    const bars = barsOf(CLOSES);
+    expectPrinted(
+      bars,
+      ({ bollMiddle }) => bollMiddle,
+      [
+        88.71, 89.05, 89.24, 89.39, 89.51, 89.69, 89.75, 89.91, 90.08, 90.38, 90.66, 90.86, 90.88, 90.91, 90.99, 91.15,
+        91.19, 91.12, 91.17, 91.25, 91.24, 91.17, 91.05,
+      ],
+    );
+    expectPrinted(
+      bars,
+      ({ bollUpper }) => bollUpper,
+      [
+        91.29, 91.95, 92.61, 92.93, 93.31, 93.73, 93.9, 94.27, 94.57, 94.79, 95.04, 94.91, 94.9, 94.9, 94.86, 94.67,
+        94.56, 94.68, 94.58, 94.53, 94.53, 94.37, 94.15,
+      ],
+    );
+  });
+});
+
+describe('on any series', () => {
+  const bar = fc.record({
+    open: fc.double({ min: 1, max: 1000, noNaN: true }),
+    close: fc.double({ min: 1, max: 1000, noNaN: true }),
+    over: fc.double({ min: 0, max: 50, noNaN: true }),
+    volume: fc.double({ min: 0, max: 1e6, noNaN: true }),
+  });
+  const series = fc.array(bar, { minLength: 30, maxLength: 240 }).map((rows) =>
+    rows.map(({ open, close, over, volume }, i): Bar => {
+      const [low, high] = [Math.min(open, close) / (1 + over / 100), Math.max(open, close) + over];
+      return { openTsMs: i * 5 * MINUTE, open, high, low, close, volume };
+    }),
+  );
+
+  /** To nine digits. */
+  const same = (ours: number | null, theirs: number | null) => {
+    expect(ours === null).toBe(theirs === null);
+    if (ours !== null && theirs !== null)
+      expect(Math.abs(ours - theirs)).toBeLessThanOrEqual(1e-9 * Math.max(1, Math.abs(theirs)));
+  };
+
+  it('equals the library trading-signals: RSI 7 and 14, ATR 14, Bollinger 20-2', () => {
+    fc.assert(
+      fc.property(series, (bars) => {
+        const ours = computeIndicators(bars);
+        const [rsi7, rsi14, atr, bands] = [new RSI(7), new RSI(14), new ATR(14), new BollingerBands(20, 2)];
+        for (const each of bars) {
+          for (const indicator of [rsi7, rsi14, bands]) indicator.add(each.close);
+          atr.add(each);
+        }
+        same(ours.rsi7, rsi7.getResult());
+        same(ours.rsi14, rsi14.getResult());
+        same(ours.atr14, atr.getResult());
+        const { upper, middle, lower } = bands.getResult() ?? { upper: null, middle: null, lower: null };
+        same(ours.bollUpper, upper);
+        same(ours.bollMiddle, middle);
+        same(ours.bollLower, lower);
+      }),
+    );
+  });
+
+  it('equals the weighted sum that an EMA is, and the MACD the one of differences', () => {
+    /** Every value with the weight that it still has, instead of one step after the other. */
+    const weighted = (values: readonly number[], period: number): number | null => {
+      if (values.length < period) return null;
+      const [weight, later] = [2 / (period + 1), values.slice(period)];
+      const seed = values.slice(0, period).reduce((sum, value) => sum + value / period, 0);
+      return later.reduce(
+        (sum, value, i) => sum + value * weight * (1 - weight) ** (later.length - 1 - i),
+        seed * (1 - weight) ** later.length,
+      );
+    };
+    fc.assert(
+      fc.property(series, (bars) => {
+        const ours = computeIndicators(bars);
+        const closes = bars.map(({ close }) => close);
+        same(ours.ema20, weighted(closes, 20));
+        same(ours.ema50, weighted(closes, 50));
+        same(ours.ema200, weighted(closes, 200));
+        const lines = closes.slice(25).map((_, i) => {
+          const known = closes.slice(0, 26 + i);
+          return (weighted(known, 12) ?? 0) - (weighted(known, 26) ?? 0);
+        });
+        same(ours.macd, lines.at(-1) ?? null);
+        same(ours.macdSignal, weighted(lines, 9));
+      }),
+    );
   });
 });
 

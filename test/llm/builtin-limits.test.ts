@@ -128,6 +128,8 @@ function randomAsset(symbol: string): fc.Arbitrary<FrameAsset> {
         bollLower: level(6),
         donchianHigh20: level(7),
         donchianLow20: level(8),
+        volumeRatio5: drawn.rsi === null ? null : drawn.rsi / 50,
+        volumeRatio20: drawn.rsi === null ? null : drawn.rsi / 50,
       },
     });
   });

@@ -39,6 +39,8 @@ export const NO_INDICATORS: Indicators = {
   bollLower: null,
   donchianHigh20: null,
   donchianLow20: null,
+  volumeRatio5: null,
+  volumeRatio20: null,
 };
 
 type AssetOverrides = Partial<Omit<FrameAsset, 'indicators'>> & { readonly indicators?: Partial<Indicators> };
