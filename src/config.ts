@@ -10,6 +10,7 @@ import { type Arena, arenaReferences, arenaSchema, type Schedules } from './conf
 import { environmentFields, environmentSchema } from './config/environment.ts';
 import { definedOnly, readDotEnv, readPrompts, readText } from './config/files.ts';
 import { type Credential, readCredentials } from './config/http.ts';
+import { secretFileNames, secretValues, withSecretFiles } from './config/secrets.ts';
 import { closest } from './domain/closest.ts';
 import type { OriginalEndpoint, ReadSource } from './domain/original-api.ts';
 import type { PromptTemplate } from './domain/prompt-template.ts';
@@ -90,6 +91,8 @@ export type Config = {
   };
   /** Keys of endpoints by the name of their variable. Never logged. */
   readonly apiKeys: Readonly<Record<string, string>>;
+  /** Every secret of this configuration, to be hidden from logs and dashboards. */
+  readonly secrets: readonly string[];
 };
 
 /** How long a receiver of posted trades may take to answer. */
@@ -110,16 +113,21 @@ export type ConfigOptions = {
 export function loadConfig(options: ConfigOptions = {}): Config {
   const cwd = options.cwd ?? process.cwd();
   const faults: Fault[] = [];
-  const variables = { ...readDotEnv(path.join(cwd, '.env'), faults), ...definedOnly(options.env ?? process.env) };
-  if (options.run !== undefined) variables.NOF0_RUN = options.run;
-  const environment = environmentSchema.safeParse(variables);
-  if (!environment.success) faults.push(...zodFaults(environment.error, 'environment'));
+  const given = { ...readDotEnv(path.join(cwd, '.env'), faults), ...definedOnly(options.env ?? process.env) };
+  if (options.run !== undefined) given.NOF0_RUN = options.run;
   const arenaFile = path.resolve(
     cwd,
-    options.arenaFile ?? variables.NOF0_ARENA ?? environmentFields.NOF0_ARENA.parse(undefined),
+    options.arenaFile ?? given.NOF0_ARENA ?? environmentFields.NOF0_ARENA.parse(undefined),
   );
-  const { arena, references } = readArena(arenaFile, variables, faults);
-  faults.push(...unknownVariables(variables, keyNames(references)));
+  const arenaFaults: Fault[] = [];
+  const { arena, references } = readArena(arenaFile, arenaFaults);
+  const named = [...keyNames(references), ...accountKeyNames(references)];
+  const variables = withSecretFiles(given, named, cwd, faults);
+  const environment = environmentSchema.safeParse(variables);
+  if (!environment.success) faults.push(...zodFaults(environment.error, 'environment'));
+  for (const judge of [crossFaults, tradingFaults, accountFaults])
+    arenaFaults.push(...judge(references, variables, path.basename(arenaFile)));
+  faults.push(...arenaFaults, ...unknownVariables(variables, [...named, ...secretFileNames(named)]));
   const names = references.models.flatMap((model) => model.endpoint?.prompt ?? []);
   const prompts = readPrompts(names, path.dirname(arenaFile), faults);
   const tokens = readCredentials(variables.NOF0_HTTP_TOKENS_FILE, cwd, faults);
@@ -230,6 +238,11 @@ function toConfig(
     },
     arena,
     prompts,
+    secrets: secretValues(
+      variables,
+      [...keyNames(arena), ...accountKeyNames(arena)],
+      [...(env.NOF0_HTTP_TOKENS ?? []), ...tokens],
+    ),
     apiKeys: Object.fromEntries(keyNames(arena).map((name) => [name, variables[name] ?? ''])),
     webhook:
       env.NOF0_WEBHOOK_URL && env.NOF0_WEBHOOK_SECRET
@@ -299,11 +312,7 @@ function accountFaults({ models }: References, variables: Record<string, string>
 type References = z.infer<typeof arenaReferences>;
 
 /** The arena, and of one that is at fault what other things must be judged by. */
-function readArena(
-  file: string,
-  variables: Record<string, string>,
-  faults: Fault[],
-): { arena: Arena | null; references: References } {
+function readArena(file: string, faults: Fault[]): { arena: Arena | null; references: References } {
   const name = path.basename(file);
   const nothing = { arena: null, references: { models: [] } };
   const text = readText(file, faults);
@@ -318,13 +327,17 @@ function readArena(
   const arena = arenaSchema.safeParse(parsed);
   if (!arena.success) faults.push(...zodFaults(arena.error, name));
   const references = arenaReferences.parse(parsed);
-  for (const judge of [crossFaults, tradingFaults, accountFaults]) faults.push(...judge(references, variables, name));
   return { arena: arena.success ? arena.data : null, references };
 }
 
 /** Names of the variables that hold keys of endpoints. */
 function keyNames({ models }: References): string[] {
   return models.flatMap((model) => model.endpoint?.apiKeyEnv ?? []);
+}
+
+/** Names of the variables that hold keys of accounts at the exchange. */
+function accountKeyNames({ models }: References): string[] {
+  return models.flatMap((model) => model.live?.keyEnv ?? []);
 }
 
 /** What one field alone cannot show: ids that appear twice, keys that are named but not set, or that are no keys. */

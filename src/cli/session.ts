@@ -51,7 +51,11 @@ export async function openSession(flags: CommonFlags, options: SessionOptions = 
   const dir = runDir(config, run);
   mkdirSync(dir, { recursive: true });
   const { servers, prefix, embedded } = await serversOf(config, run, dir, options);
-  const logger = createLogger(config.log, { run }, options.logToFile ? path.join(dir, 'nof0.log') : undefined);
+  const logger = createLogger(
+    { ...config.log, secrets: config.secrets },
+    { run },
+    options.logToFile ? path.join(dir, 'nof0.log') : undefined,
+  );
   let opened: Resources | null = null;
   return {
     config,

@@ -74,6 +74,23 @@ function latestSlot({ spec, lastSlotMs }: Schedule, nowMs: number): number | nul
   return slot !== null && slot > lastSlotMs ? slot : null;
 }
 
+export type SlotLag = {
+  readonly name: string;
+  readonly job: string;
+  readonly spec: ScheduleSpec;
+  readonly lastSlotMs: number;
+  /** How long the first slot behind the cursor has been due without having been enqueued, ms; 0 when none is. */
+  readonly lagMs: number;
+};
+
+/** How far the schedulers are behind each schedule. */
+export function slotLags(schedules: readonly Schedule[], nowMs: number): SlotLag[] {
+  return schedules.map(({ name, job, spec, lastSlotMs }) => ({
+    ...{ name, job, spec, lastSlotMs },
+    lagMs: Math.max(0, nowMs - nextSlot(spec, lastSlotMs)),
+  }));
+}
+
 /**
  * What is due in real time: of every schedule the newest slot behind its cursor, older ones are passed over. `boot` true: the current
  * slot runs even where its policy would call it missed.

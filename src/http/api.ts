@@ -11,8 +11,10 @@ import { DASHBOARD_PATH, dashboardRoutes } from './dashboard.ts';
 import { errorHandler, unknownRoute } from './failure.ts';
 import { indexPage } from './index-page.ts';
 import { OPERATION_ADDRESSES, operationRoutes } from './operations.ts';
+import { OPS_PATH, opsPage, opsRoutes } from './ops.ts';
 import { rateLimit } from './rate-limit.ts';
 import { readRoutes } from './routes.ts';
+import { secureAnswer } from './security-headers.ts';
 
 export type ApiOptions = {
   /** Where the application will listen: what is open to whom depends on it. Default: the configured one. */
@@ -35,6 +37,8 @@ export function createApi(resources: Resources, options: ApiOptions = {}): Hono 
   app.route('/api', readRoutes(resources, access, closing));
   if (access.hasControls) {
     app.route('/api/control', controlRoutes(resources, access, closing));
+    app.route('/api/ops', opsRoutes(resources, access));
+    app.route(OPS_PATH, opsPage(access));
     app.route(DASHBOARD_PATH, dashboardRoutes(resources, access));
   }
   app.notFound(unknownRoute);
@@ -71,7 +75,7 @@ function logRequests(logger: Logger): MiddlewareHandler {
     await next();
     // On the answer itself: headers that are set before it are copied into it one by one, at every request.
     c.res.headers.set('X-Request-Id', c.get('requestId'));
-    c.res.headers.set('X-Content-Type-Options', 'nosniff');
+    secureAnswer(c);
     if (!logger.isLevelEnabled('debug')) return;
     const ms = Math.round((performance.now() - started) * 10) / 10;
     const { method, path } = c.req;

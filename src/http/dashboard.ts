@@ -7,17 +7,42 @@ import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono, type MiddlewareHandler } from 'hono';
 import type { Resources } from '../resources.ts';
 import { audit } from '../store/audit.ts';
+import { Redactor } from '../telemetry/redact.ts';
 import { type Access, callerOf } from './access.ts';
+import { unknownRoute } from './failure.ts';
+import { DASHBOARD_POLICY } from './security-headers.ts';
 
 export const DASHBOARD_PATH = '/queues';
 
+/** One board for viewers, that offers no actions, and one for operators. Which one answers depends on who asks. */
 export function dashboardRoutes(resources: Resources, access: Access): Hono {
-  const serverAdapter = new HonoAdapter(serveStatic).setBasePath(DASHBOARD_PATH);
-  createBullBoard({ queues: resources.queues.all().map((queue) => new BullMQAdapter(queue)), serverAdapter });
+  const boards = { viewer: board(resources, true), operator: board(resources, false) };
   const routes = new Hono();
-  routes.use('*', access.controls, writeDown(resources));
-  routes.route('/', serverAdapter.registerPlugin());
+  routes.use('*', access.controls, writeDown(resources), answerSafely(new Redactor(resources.config.secrets)));
+  routes.all('*', (c) => boards[callerOf(c).role].fetch(c.req.raw, c.env));
   return routes;
+}
+
+function board({ queues }: Resources, readOnlyMode: boolean): Hono {
+  const serverAdapter = new HonoAdapter(serveStatic).setBasePath(DASHBOARD_PATH);
+  createBullBoard({ queues: queues.all().map((queue) => new BullMQAdapter(queue, { readOnlyMode })), serverAdapter });
+  const app = new Hono().route(DASHBOARD_PATH, serverAdapter.registerPlugin());
+  app.notFound(unknownRoute);
+  return app;
+}
+
+/** Payloads, results, reasons and logs of jobs: whatever the board answers with, secrets in it are hidden. */
+function answerSafely(redactor: Redactor): MiddlewareHandler {
+  return async (c, next) => {
+    await next();
+    const type = c.res.headers.get('content-type') ?? '';
+    if (type.startsWith('text/html')) c.res.headers.set('Content-Security-Policy', DASHBOARD_POLICY);
+    if (!type.includes('json')) return;
+    const safe = JSON.stringify(redactor.value(await c.res.json()));
+    const headers = new Headers(c.res.headers);
+    headers.delete('content-length');
+    c.res = new Response(safe, { status: c.res.status, headers });
+  };
 }
 
 /** An action that could not be written down does not happen. */

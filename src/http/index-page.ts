@@ -4,11 +4,17 @@ import { html } from 'hono/html';
 import type { Resources } from '../resources.ts';
 import { DASHBOARD_PATH } from './dashboard.ts';
 import { OPERATION_ADDRESSES } from './operations.ts';
+import { OPS_PATH } from './ops.ts';
 import { READ_ADDRESSES } from './routes.ts';
 
 /** A list of all addresses. The template escapes what it is given. */
 export function indexPage({ run }: Resources, hasDashboard: boolean) {
-  const dashboard = hasDashboard ? [[DASHBOARD_PATH, 'dashboard of the queues'] as const] : [];
+  const dashboard = hasDashboard
+    ? [
+        [OPS_PATH, 'what operators see and do'],
+        [DASHBOARD_PATH, 'dashboard of the queues'],
+      ]
+    : [];
   const addresses = [...READ_ADDRESSES, ...OPERATION_ADDRESSES, ...dashboard];
   return html`<!doctype html>
 <html lang="en">

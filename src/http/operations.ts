@@ -33,7 +33,7 @@ export function operationRoutes(resources: Resources): Hono {
 type Check = 'up' | 'down';
 
 /** Asks every server at once. Without the cache the process still works: reads come from Postgres. */
-async function checkServers({ db, queueRedis, cacheRedis }: Resources): Promise<Record<string, Check>> {
+export async function checkServers({ db, queueRedis, cacheRedis }: Resources): Promise<Record<string, Check>> {
   const check = async (answered: Promise<unknown>): Promise<Check> => {
     try {
       await inTime(answered);

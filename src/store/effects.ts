@@ -178,3 +178,20 @@ export function pendingEffects(db: Queryable): Promise<{ kind: string; count: nu
     `SELECT kind, count(*) AS count, (extract(epoch FROM clock_timestamp() - min(created_at)) * 1000)::bigint AS "oldestMs" FROM effects GROUP BY kind`,
   );
 }
+
+export type StuckEffect = {
+  readonly id: number;
+  readonly kind: string;
+  readonly target: string;
+  readonly attempts: number;
+  readonly lastError: string;
+  readonly createdAt: Date;
+};
+
+/** Effects whose last try failed, oldest first. */
+export function stuckEffects(db: Queryable, limit: number): Promise<StuckEffect[]> {
+  return db.query(
+    `SELECT id, kind, target, attempts, last_error AS "lastError", created_at AS "createdAt" FROM effects WHERE last_error IS NOT NULL ORDER BY id LIMIT $1`,
+    [limit],
+  );
+}

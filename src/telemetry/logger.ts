@@ -2,51 +2,25 @@
 
 import pino, { type Logger as PinoLogger } from 'pino';
 import pretty from 'pino-pretty';
+import { Redactor } from './redact.ts';
+
+export { redactUrl } from './redact.ts';
 
 export type Logger = PinoLogger;
 
-export type LogSettings = { readonly level: string; readonly format: 'auto' | 'json' | 'pretty' };
-
-const SECRET_NAMES = new Set(['apiKey', 'password', 'secret', 'token', 'authorization', 'privateKey']);
-/** Deeper than any object we log; keeps a circle from being followed for ever. */
-const MAX_DEPTH = 5;
-
-/** The object with the values of secret names hidden, however deep; the same object when it holds none. */
-function withoutSecrets(object: Record<string, unknown>, depth = 0): Record<string, unknown> {
-  let safe: Record<string, unknown> | null = null;
-  for (const name of Object.keys(object)) {
-    const value = object[name];
-    const shown = SECRET_NAMES.has(name) ? '***' : isPlain(value) ? hiddenWithin(value, depth) : value;
-    if (shown === value) continue;
-    safe ??= { ...object };
-    safe[name] = shown;
-  }
-  return safe ?? object;
-}
-
-function hiddenWithin(value: Record<string, unknown> | unknown[], depth: number): unknown {
-  if (depth >= MAX_DEPTH) return value;
-  if (!Array.isArray(value)) return withoutSecrets(value, depth + 1);
-  const items = value.map((item: unknown) => (isPlain(item) ? hiddenWithin(item, depth + 1) : item));
-  return items.some((item, index) => item !== value[index]) ? items : value;
-}
-
-/** Objects of other classes (errors, dates) have forms of their own in a log. */
-function isPlain(value: unknown): value is Record<string, unknown> | unknown[] {
-  if (typeof value !== 'object' || value === null) return false;
-  return Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
-}
-
-/** The address with its credentials hidden: `postgres://user:***@host/db`. */
-export function redactUrl(url: string): string {
-  return url.replace(/(\/\/[^:@/]*:)[^@/]*@/, '$1***@');
-}
+export type LogSettings = {
+  readonly level: string;
+  readonly format: 'auto' | 'json' | 'pretty';
+  /** Values that are hidden wherever they turn up. */
+  readonly secrets?: readonly string[];
+};
 
 /**
- * A logger that writes to standard error, so that standard output stays for a command's answer, or to a file (as JSON). Urls with
- * passwords are redacted wherever they turn up in a message.
+ * A logger that writes to standard error, so that standard output stays for a command's answer, or to a file (as JSON). Secrets are
+ * hidden wherever they turn up: in messages, in fields, in errors and their stacks.
  */
 export function createLogger(settings: LogSettings, base: Record<string, unknown> = {}, file?: string): Logger {
+  const redactor = new Redactor(settings.secrets);
   const stream =
     file === undefined && isPretty(settings)
       ? pretty({
@@ -61,12 +35,15 @@ export function createLogger(settings: LogSettings, base: Record<string, unknown
     {
       level: settings.level,
       base,
-      formatters: { log: (line) => withoutSecrets(line), bindings: (base) => withoutSecrets(base) },
+      formatters: { log: (line) => redactor.value(line), bindings: (base) => redactor.value(base) },
+      serializers: {
+        err: (error: unknown) => redactor.value(error instanceof Error ? { ...pino.stdSerializers.err(error) } : error),
+      },
       hooks: {
         logMethod(args, method) {
           method.apply(
             this,
-            args.map((arg: unknown) => (typeof arg === 'string' ? redactUrl(arg) : arg)) as typeof args,
+            args.map((arg: unknown) => (typeof arg === 'string' ? redactor.text(arg) : arg)) as typeof args,
           );
         },
       },

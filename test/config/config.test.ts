@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Config, loadConfig, pace } from '../../src/config.ts';
 import { CodedError, type Fault } from '../../src/errors.ts';
 import { createLogger, redactUrl } from '../../src/telemetry/logger.ts';
+import { Redactor } from '../../src/telemetry/redact.ts';
 
 const ONE_MODEL = 'models:\n  - { id: a, strategy: carry }\n';
 const SERVERS = { DATABASE_URL: 'postgres://u:p@db/nof0', REDIS_URL: 'redis://cache:6379' };
@@ -406,6 +407,43 @@ describe('credentials of the API', () => {
   });
 });
 
+describe('secrets from files', () => {
+  const file = (text: string) => ({ secret: text });
+
+  it('are read where NAME_FILE says, without the end of their line', () => {
+    const config = load({
+      env: { DATABASE_URL_FILE: 'secret', REDIS_URL: 'redis://cache:6379' },
+      files: file('postgres://u:p4ssw0rd@db/nof0\n'),
+    });
+    expect(config.servers?.databaseUrl).toBe('postgres://u:p4ssw0rd@db/nof0');
+    expect(config.secrets).toEqual(['p4ssw0rd', 'p4ssw0rd']);
+  });
+
+  it('hold for the keys that the arena file names', () => {
+    const arena =
+      'models:\n  - { id: a, endpoint: { baseUrl: "http://127.0.0.1:1/v1", model: m, apiKeyEnv: NOF0_MY_KEY } }\n';
+    const config = load({ env: { NOF0_MY_KEY_FILE: 'secret' }, arena, files: file('key-of-a-model') });
+    expect(config.apiKeys).toEqual({ NOF0_MY_KEY: 'key-of-a-model' });
+    expect(config.secrets).toContain('key-of-a-model');
+  });
+
+  it('are refused when they are missing, empty or given twice, and nothing says what was in them', () => {
+    const faults = (env: Record<string, string>, text = 'x') =>
+      JSON.stringify(faultsOf({ env: { ...SERVERS, ...env }, files: file(text) }));
+    expect(faults({ NOF0_WEBHOOK_SECRET_FILE: 'nowhere', NOF0_WEBHOOK_URL: 'http://a' })).toContain('readable file');
+    expect(faults({ NOF0_WEBHOOK_SECRET_FILE: 'secret', NOF0_WEBHOOK_URL: 'http://a' }, '\n')).toContain('not empty');
+    expect(faults({ DATABASE_URL_FILE: 'secret' })).toContain('not both');
+    expect(faults({ NOF0_WEBHOOK_SECRET_FILE: 'secret', NOF0_WEBHOOK_URL: 'http://a' }, 'short')).not.toContain(
+      'short"',
+    );
+  });
+
+  it('leave other files to others', () => {
+    expect(load({ env: { SSL_CERT_FILE: '/nowhere' } }).secrets).toEqual([]);
+    expect(pathsOf({ env: { NOF0_WEBHOK_SECRET_FILE: 'x' } })).toEqual(['environment: NOF0_WEBHOK_SECRET_FILE']);
+  });
+});
+
 describe('secrets in the log', () => {
   async function logged(write: (logger: ReturnType<typeof createLogger>) => void): Promise<string> {
     const file = path.join(dir, 'out.log');
@@ -440,5 +478,27 @@ describe('secrets in the log', () => {
     expect(text).not.toContain('hunter2');
     expect(text).toContain('postgres://user:***@db/nof0');
     expect(text.trim().split('\n')).toHaveLength(4);
+  });
+
+  it('hides what is known to be secret wherever it turns up, also in errors and their stacks, and counts of tokens stay', () => {
+    const redactor = new Redactor(['hunter2-of-the-arena', 'short']);
+    const hidden = redactor.value({
+      err: { message: 'hunter2-of-the-arena was refused' },
+      list: [{ url: 'https://x/hook?token=abcdef123&b=1' }, 'Bearer abcdefgh12345'],
+      promptTokens: 5,
+      tokens: 'all',
+      api_key: 'k',
+      at: null,
+    });
+    expect(hidden).toEqual({
+      err: { message: '*** was refused' },
+      list: [{ url: 'https://x/hook?token=***&b=1' }, 'Bearer ***'],
+      promptTokens: 5,
+      tokens: 'all',
+      api_key: '***',
+      at: null,
+    });
+    const same = { a: [1, 'b'], c: { d: 'short' } };
+    expect(redactor.value(same)).toBe(same);
   });
 });
