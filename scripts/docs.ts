@@ -122,7 +122,9 @@ function variables(): Variable[] {
     if (field.description === undefined) throw new Error(`environment variable ${name} has no description`);
     return {
       name,
-      fallback: parsed.success && parsed.data !== undefined ? String(parsed.data) : null,
+      // What a value is made into says nothing about how to write it.
+      fallback:
+        parsed.success && parsed.data !== undefined && typeof parsed.data !== 'object' ? String(parsed.data) : null,
       allowed: allowed(schema),
       meaning: field.description,
     };

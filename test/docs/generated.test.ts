@@ -52,7 +52,7 @@ describe('.env.example', () => {
   it('has every variable once, commented out, and no other of ours', () => {
     const names = [...read('.env.example').matchAll(/^#([A-Z][A-Z0-9_]*)=/gm)].map(([, name]) => name ?? '');
     expect(new Set(names).size).toBe(names.length);
-    const others = ['MY_MODEL_KEY', 'POSTGRES_PASSWORD', 'REDIS_PASSWORD'];
+    const others = ['MY_MODEL_KEY', 'POSTGRES_PASSWORD', 'REDIS_PASSWORD', 'GRAFANA_PASSWORD', 'MARKET'];
     expect(names.filter((name) => !others.includes(name))).toEqual(Object.keys(environmentFields));
     expect(
       read('.env.example')
@@ -76,7 +76,9 @@ describe('links', () => {
   it.each(MARKDOWN)('and paths of %s exist', (file) => {
     // "(new)" stands behind the path of a file that the reader is to make.
     const paths = [
-      ...prose(file).matchAll(/`((?:src|workers|test|bin|config|scripts|prisma)\/[\w./-]*)`(?! \(new\))/g),
+      ...prose(file).matchAll(
+        /`((?:src|workers|test|bin|config|scripts|prisma|deploy|bench|web|docs)\/[\w./-]*)`(?! \(new\))/g,
+      ),
     ];
     for (const [, name = ''] of paths) expect(existsSync(path.join(REPO, name)), `${file}: ${name}`).toBe(true);
   });
