@@ -463,6 +463,10 @@ const KEY_DOCS: Readonly<Record<Family, { readonly ids: readonly string[]; reado
   traderState: { ids: ['model_id'], value: '`{state, last_decision_at, pause_until}`' },
   simOrders: { ids: ['model_id'], value: 'open orders at the paper exchange' },
   simBalances: { ids: ['model_id'], value: 'balances at the paper exchange' },
+  seasons: {
+    ids: [],
+    value: '`{seasons: […]}`, newest first; the final ranking of a frozen one, the present one of the open one',
+  },
 };
 
 const PRICE_FAMILIES: readonly Family[] = ['priceLatest', 'priceLatestByProvider', 'cryptoPrices'];

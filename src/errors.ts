@@ -191,6 +191,17 @@ export const ERROR_CATALOGUE = {
     retryable: false,
     status: 409,
   },
+  NOF0_MODEL_NOT_FLAT: {
+    meaning: 'A model has open positions or orders, and what was asked for needs it to have none.',
+    retryable: false,
+    status: 409,
+  },
+  NOF0_SEASON_UNKNOWN: { meaning: 'There is no season with this name.', retryable: false, status: 404 },
+  NOF0_SEASON_STATE: {
+    meaning: 'The season is not in the state that this needs.',
+    retryable: false,
+    status: 409,
+  },
   NOF0_LEASE_LOST: {
     meaning: 'A lease passed to another process; this one may write nothing more.',
     retryable: true,

@@ -10,6 +10,7 @@ import { refreshViews } from '../src/store/analytics.ts';
 import { type EffectRow, hasUnfinishedJobs } from '../src/store/effects.ts';
 import { finishRun } from '../src/store/runs.ts';
 import { type DueSlot, fireSlots, listSchedules, type ReplayMoment, type Schedule } from '../src/store/schedules.ts';
+import { operator } from '../src/telemetry/operator.ts';
 import { startRelay } from './relay.ts';
 
 /** Longest sleep between two looks at the schedules: other schedulers may change them. */
@@ -36,7 +37,7 @@ export async function startScheduler(
   speed: number | 'max',
 ): Promise<Scheduler> {
   const nowMs = resources.run.kind === 'replay' ? (resources.run.startMs ?? 0) : await resources.db.nowMs();
-  await registerArena(stories, resources.run, nowMs);
+  await registerArena(stories, resources.run, nowMs, operator());
   const loop =
     resources.run.kind === 'replay' ? new ReplayLoop(resources, stories, speed) : new RealTimeLoop(resources, stories);
   const relay = startRelay(resources);

@@ -10,7 +10,7 @@ import { type AskedAgain, askAgain, type Said } from '../engine/ask-again.ts';
 import type { Trader } from '../engine/context.ts';
 import { CodedError, type Fault } from '../errors.ts';
 import { openTraders } from '../resources.ts';
-import { operator } from './control.ts';
+import { operator } from '../telemetry/operator.ts';
 import { CYCLE_ARGUMENT, findCycle } from './cycle.ts';
 import { moment, print, printJson, shorten, table, usd } from './output.ts';
 import { type CommonFlags, withSession } from './session.ts';

@@ -1,10 +1,10 @@
 /** What control commands share: who acts, and on what. */
 
-import { hostname, userInfo } from 'node:os';
 import type { Control } from '../engine/control.ts';
 import type { Desk } from '../engine/control-positions.ts';
 import { CodedError } from '../errors.ts';
 import { openStories, type Resources } from '../resources.ts';
+import { operator } from '../telemetry/operator.ts';
 import { type CommonFlags, withSession } from './session.ts';
 
 /** Runs a control command's work in a session of the run. */
@@ -31,18 +31,4 @@ export function withDesk<T>(flags: CommonFlags, work: (desk: Desk) => Promise<T>
 function controlOf(resources: Resources, who: string): Control {
   const { db, outbox, queues, keys } = resources;
   return { db, drain: (effects) => outbox.drain(effects), desk: queues.desk(keys), who };
-}
-
-/** The person at this terminal, as the audit log names him. */
-export function operator(): string {
-  return `${userName()}@${hostname()}`;
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // A container may run under a number that has no name; the number says who it is.
-    return `uid-${process.getuid?.() ?? 'unknown'}`;
-  }
 }

@@ -15,6 +15,7 @@ import { auditCommand, runsCommand } from './history.ts';
 import { importCommand } from './import.ts';
 import { failedCommand, redriveCommand } from './letters.ts';
 import { llmCommand } from './llm.ts';
+import { modelsCommand } from './models.ts';
 import { printError } from './output.ts';
 import { parityCommand } from './parity.ts';
 import { pauseCommand, resumeCommand, shadowCommand } from './pause.ts';
@@ -23,6 +24,7 @@ import { queuesCommand } from './queues.ts';
 import { recomputeCommand } from './recompute.ts';
 import { replayCommand } from './replay.ts';
 import { apiCommand, migrateCommand, schedulerCommand, workerCommand } from './roles.ts';
+import { seasonCommand } from './season.ts';
 import { upCommand } from './up.ts';
 import { verifyCommand } from './verify.ts';
 
@@ -55,6 +57,8 @@ export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'q
   closeCommand(program);
   flattenCommand(program);
   haltCommand(program);
+  seasonCommand(program);
+  modelsCommand(program);
   runsCommand(program);
   auditCommand(program);
   exportCommand(program);

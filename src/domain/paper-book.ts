@@ -69,7 +69,7 @@ export type BookFill = {
   readonly closedPnl: number;
   readonly crossed: boolean;
   readonly liquidation: boolean;
-  readonly kind: 'trade' | 'funding';
+  readonly kind: 'trade' | 'funding' | 'transfer';
   readonly tsMs: number;
 };
 

@@ -21,6 +21,7 @@ export const KEY_FAMILIES = [
   'traderState',
   'simOrders',
   'simBalances',
+  'seasons',
 ] as const;
 
 export type Family = (typeof KEY_FAMILIES)[number];

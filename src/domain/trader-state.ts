@@ -25,8 +25,8 @@ export function isHeld(state: string): boolean {
   return state !== 'running' && state !== 'shadow';
 }
 
-/** `resume-halted` wakes halted traders too; `trade` takes a trader out of the shadow. */
-export type StateOrder = 'pause' | 'resume' | 'resume-halted' | 'shadow' | 'trade';
+/** `resume-halted` wakes halted traders too; `trade` takes a trader out of the shadow; `retire` is for good. */
+export type StateOrder = 'pause' | 'resume' | 'resume-halted' | 'shadow' | 'trade' | 'retire';
 
 const FREE = { pauseUntilMs: null, reason: null, heldSinceMs: null };
 
@@ -45,6 +45,10 @@ export function ordered(before: TraderStanding, order: StateOrder, who: string):
       return become(before, 'shadow');
     case 'trade':
       return become(before, 'running');
+    case 'retire':
+      return before.state === 'retired'
+        ? before
+        : { ...FREE, state: 'retired', resumesAs: before.resumesAs, reason: `by ${who}` };
   }
 }
 

@@ -23,6 +23,7 @@ const WORDS: Readonly<Record<StateOrder, string>> = {
   'resume-halted': 'resume',
   shadow: 'shadow',
   trade: 'shadow off',
+  retire: 'retire',
 };
 
 async function orderTraders(control: Control, ids: readonly string[], order: StateOrder): Promise<Switched[]> {

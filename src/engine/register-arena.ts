@@ -2,11 +2,12 @@
 
 import { sha256 } from '../domain/random.ts';
 import { saveAssets } from '../store/market.ts';
-import { registerModels } from '../store/models.ts';
+import { registerModels, retiredIds } from '../store/models.ts';
 import type { RunRow } from '../store/runs.ts';
 import { syncSchedules } from '../store/schedules.ts';
 import type { Stories, Trader } from './context.ts';
 import { schedulesOf } from './slots.ts';
+import { PLATFORM } from './watch-equity.ts';
 
 /** Longer than any schedule's interval. */
 const LOOK_BACK_MS = 24 * 3_600_000;
@@ -23,8 +24,11 @@ export function configDigest(settings: object): string {
   return sha256(JSON.stringify(settings)).slice(0, 16);
 }
 
-/** `nowMs`: market time of the start; new schedules begin behind it, and accounts have their inception there. */
-export async function registerArena(stories: Stories, run: RunRow, nowMs: number): Promise<void> {
+/**
+ * `nowMs`: market time of the start; new schedules begin behind it, and accounts have their inception there. `who` has brought the arena
+ * file: the history of the models names him.
+ */
+export async function registerArena(stories: Stories, run: RunRow, nowMs: number, who = PLATFORM): Promise<void> {
   const { db, market, exchange, config, pace } = stories;
   await saveAssets(db, market.provider, await market.assets());
   const inceptionMs = run.startMs ?? nowMs;
@@ -37,9 +41,11 @@ export async function registerArena(stories: Stories, run: RunRow, nowMs: number
       marketProvider: market.provider,
       config: settingsOf({ participant, prompt }),
       configDigest: digest,
+      promptDigest: participant.endpoint === undefined ? null : prompt.digest,
       initialEquityUsd: participant.initialEquityUsd,
     })),
     inceptionMs,
+    who,
   );
   await exchange.openAccounts(
     config.arena.models.map((model) => ({ account: model.id, initialUsd: model.initialEquityUsd })),
@@ -47,5 +53,12 @@ export async function registerArena(stories: Stories, run: RunRow, nowMs: number
   const replay = run.kind === 'replay';
   // In real time the current slot of everything is due at once; a replay begins behind its first moment.
   const before = replay ? inceptionMs : nowMs - LOOK_BACK_MS;
-  await syncSchedules(db, schedulesOf(config, pace, market.provider, replay), before);
+  // Whoever has left stays away, also while the arena file still names it.
+  const gone = new Set(await retiredIds(db));
+  const wanted = schedulesOf(config, pace, market.provider, replay);
+  await syncSchedules(
+    db,
+    wanted.filter(({ payload }) => !gone.has(String(payload.modelId))),
+    before,
+  );
 }

@@ -144,6 +144,12 @@ export interface Exchange {
   fillsSince(account: string, seq: number): Promise<ExchangeFill[]>;
   /** Newest `seq` of every account that has entries. */
   fillHeads(): Promise<Map<string, number>>;
+  /**
+   * An exchange whose money is ours to give brings accounts to an amount each, in one commit: each gets what is missing, or gives what is
+   * too much, as a transfer. The same `cause` twice acts once. Throws NOF0_MODEL_NOT_FLAT, and does nothing, when one of them has
+   * positions or orders. Absent on a real one.
+   */
+  settle?(accounts: readonly { account: string; usd: number }[], cause: string, nowMs: number): Promise<void>;
   /** An exchange that lives on our own ticks works through those it has not seen. Absent on a real one. */
   match?(signal: AbortSignal): Promise<void>;
   /** Market ms up to which such an exchange has worked through everything that was ingested. Absent on a real one. */

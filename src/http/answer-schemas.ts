@@ -271,6 +271,47 @@ export const run = z.strictObject({
   }),
 });
 
+const seasonPlace = z.strictObject({
+  place: number.describe('Equal returns share a place.'),
+  id: text,
+  return_pct: number.describe('On the opening equity, transfers apart.'),
+  opening_equity: number,
+  equity: number,
+  transfers: number,
+  num_trades: number,
+  num_wins: number,
+  num_losses: number,
+  win_dollars: number,
+  lose_dollars: number,
+  fees: number,
+});
+
+export const seasons = z.strictObject({
+  seasons: z.array(
+    z.strictObject({
+      name: text,
+      state: z.enum(['running', 'ended', 'frozen']),
+      starts: milliseconds,
+      ends: milliseconds.nullable(),
+      frozen_at: milliseconds.nullable(),
+      reset_at: milliseconds.nullable().describe('Since then the accounts have what they began with.'),
+      ranking: z.array(seasonPlace).describe('Final when the season is frozen.'),
+    }),
+  ),
+});
+
+export const modelHistory = z.strictObject({
+  history: z.array(
+    z.strictObject({
+      model_id: text,
+      what: z.enum(['added', 'configured', 'retired']),
+      at: milliseconds,
+      config_digest: text.nullable(),
+      prompt_digest: text.nullable(),
+    }),
+  ),
+});
+
 /** Every answer that is no success. */
 export const failure = z.strictObject({
   error: z.strictObject({

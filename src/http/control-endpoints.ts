@@ -11,8 +11,10 @@ import {
   type Switched,
 } from '../engine/control.ts';
 import { cancelJob } from '../engine/control-jobs.ts';
+import { retireModel } from '../engine/control-models.ts';
 import { closePosition, type Desk, flattenModels } from '../engine/control-positions.ts';
 import { pauseModels, resumeModels, shadowModels, unshadowModels } from '../engine/control-traders.ts';
+import { endSeason, freezeSeason, resetSeason, startSeason } from '../engine/season.ts';
 import { contractOf } from '../jobs/registry.ts';
 
 /** What a control works with. The desk is opened when a control trades. */
@@ -75,6 +77,11 @@ async function flatten({ control, desk }: ControlRoom, which: string, wait: numb
   const each = await flattenModels(await desk(), models, wait);
   return { flat: each.every((one) => one.closing?.flat === true), flattened: each };
 }
+
+const season = z.strictObject({
+  season: z.looseObject({ name: z.string(), state: z.string() }),
+  changed: z.boolean().describe('Whether this call has done it; false: it had been done.'),
+});
 
 const said = (all: readonly Switched[]) => ({ switched: all });
 const target = word.describe('A model, `all` (every model), a queue or `queues` (every queue).');
@@ -175,5 +182,43 @@ export const CONTROL_ENDPOINTS: readonly ControlEndpoint[] = [
       const { job, end } = await cancelJob(control, body.job);
       return { job: job.identity, queue: job.queue, state: job.state, end };
     },
+  }),
+  control({
+    path: '/retire',
+    about: 'let a model leave for good; `close` closes its positions first, without it the model must be flat',
+    body: z.strictObject({ model: word, close: z.boolean().default(false), waitMs: waitMs(75_000) }),
+    answer: z.looseObject({ model: z.string(), retired: z.boolean(), changed: z.boolean() }),
+    async act({ control, desk }, body) {
+      const [id = body.model] = await findModels(control, `model:${body.model.replace(/^model:/, '')}`);
+      return retireModel(await desk(), id, body.close, body.waitMs);
+    },
+  }),
+  control({
+    path: '/season/start',
+    about: 'start a season from the equity of this moment; `resume` lets paused models go on',
+    body: z.strictObject({ name: word, resume: z.boolean().default(false) }),
+    answer: season,
+    act: async ({ desk }, { name, resume }) => startSeason(await desk(), name, resume),
+  }),
+  control({
+    path: '/season/end',
+    about: 'end the running season: its models are paused; `flatten` closes their positions first',
+    body: z.strictObject({ flatten: z.boolean().default(false), waitMs: waitMs(20_000) }),
+    answer: season,
+    act: async ({ desk }, { flatten, waitMs }) => endSeason(await desk(), flatten, waitMs),
+  }),
+  control({
+    path: '/season/freeze',
+    about: 'store the final ranking of the season that has ended, for ever',
+    body: z.strictObject({}),
+    answer: season,
+    act: async ({ desk }) => freezeSeason(await desk()),
+  }),
+  control({
+    path: '/season/reset',
+    about: 'bring all accounts back to what they began with, after the freeze',
+    body: z.strictObject({}),
+    answer: season,
+    act: async ({ desk }) => resetSeason(await desk()),
   }),
 ];

@@ -21,11 +21,19 @@ import {
   readCryptoPrices,
   readLeaderboard,
   readPositions,
+  readSeasons,
   readSinceInceptionValues,
 } from './read-arena.ts';
 import { readEquityCurves } from './read-equity.ts';
 import { readFills } from './read-fills.ts';
-import { readAllAnalytics, readAnalytics, readConversations, readDecisions, readModels } from './read-models.ts';
+import {
+  readAllAnalytics,
+  readAnalytics,
+  readConversations,
+  readDecisions,
+  readModelHistory,
+  readModels,
+} from './read-models.ts';
 import { readRun } from './read-run.ts';
 import { readTrades, recentKeys } from './read-trades.ts';
 
@@ -163,6 +171,21 @@ export const ENDPOINTS: readonly Endpoint[] = [
     query: noQuery,
     answer: answers.run,
     read: readRun,
+  }),
+  endpoint({
+    path: '/seasons',
+    about: 'seasons with their rankings, newest first',
+    query: noQuery,
+    answer: answers.seasons,
+    keys: () => [{ family: 'seasons', ids: [] }],
+    read: readSeasons,
+  }),
+  endpoint({
+    path: '/models/{modelId}/history',
+    about: 'when a model was added, configured, retired',
+    query: noQuery,
+    answer: answers.modelHistory,
+    read: (reader, _query, { modelId = '' }) => readModelHistory(reader, modelId),
   }),
   endpoint({ path: '/models', about: 'the participants', query: noQuery, answer: answers.models, read: readModels }),
 ];

@@ -1,10 +1,12 @@
 /** Answers over the whole arena: prices, equity, positions, ranking. */
 
+import type { z } from 'zod';
 import { type LeaderboardRow, rank } from '../domain/leaderboard.ts';
 import type { PublishedPosition } from '../domain/published.ts';
 import type { Resources } from '../resources.ts';
 import { type BaselineHour, baselineHours, baselines } from '../store/baseline.ts';
 import { hourlySnapshots, inceptions, type Snapshot } from '../store/equity.ts';
+import type { seasons } from './answer-schemas.ts';
 import type { Reader } from './known-models.ts';
 
 /** Hours of equity in one answer: 83 days. Whoever wants more goes on from `lastHourlyMarkerRead`. */
@@ -94,4 +96,10 @@ export async function readLeaderboard({ publisher }: Resources) {
   const [text] = await publisher.read({ family: 'leaderboardCache', ids: [] });
   const { leaderboard } = JSON.parse(text ?? '{"leaderboard":[]}') as { leaderboard: LeaderboardRow[] };
   return { leaderboard: rank(leaderboard) };
+}
+
+/** All seasons; that of the open one is as old as its key at most. */
+export async function readSeasons({ publisher }: Resources) {
+  const [text] = await publisher.read({ family: 'seasons', ids: [] });
+  return JSON.parse(text ?? '{"seasons":[]}') as z.output<typeof seasons>;
 }

@@ -6,10 +6,12 @@ import type { Resources } from '../resources.ts';
 import { recentMessages } from '../store/conversations.ts';
 import { type DecisionSummary, listDecisions } from '../store/decision-reads.ts';
 import { allMetrics } from '../store/equity-metrics.ts';
-import { listModels } from '../store/models.ts';
+import { listModels, modelHistory } from '../store/models.ts';
 import type { Reader } from './known-models.ts';
 import { type DecisionCursor, type decisionsQuery, writeDecisionCursor } from './query.ts';
 
+/** Changes of a model in its history. */
+const HISTORY = 1000;
 /** Messages of a model in /conversations. */
 const MESSAGES = 20;
 
@@ -133,5 +135,20 @@ export function decision(row: DecisionSummary) {
       cached: row.llmCached,
     },
     error: row.errorCode === null ? null : { code: row.errorCode, message: row.errorMessage },
+  };
+}
+
+/** What became of a model, newest first; times are ms. Who did it is nobody's business here. Throws NOF0_MODEL_UNKNOWN. */
+export async function readModelHistory({ db, knownModels }: Reader, modelId: string) {
+  await knownModels.assert(modelId);
+  const rows = await modelHistory(db, modelId, HISTORY);
+  return {
+    history: rows.map((row) => ({
+      model_id: row.modelId,
+      what: row.what,
+      at: row.atMs,
+      config_digest: row.configDigest,
+      prompt_digest: row.promptDigest,
+    })),
   };
 }

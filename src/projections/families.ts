@@ -2,6 +2,7 @@
 
 import { leaderboardRow, rank } from '../domain/leaderboard.ts';
 import { publishedPosition, publishedTrade } from '../domain/published.ts';
+import { rankSeason } from '../domain/season.ts';
 import { analyticsPayloads } from '../store/analytics.ts';
 import { baselineCurves, baselines } from '../store/baseline.ts';
 import { recentMessages, speakingModelIds } from '../store/conversations.ts';
@@ -9,6 +10,7 @@ import { lastDecisions } from '../store/decision-reads.ts';
 import { equityCurves, standings } from '../store/equity.ts';
 import { modelIds } from '../store/models.ts';
 import { openPositions } from '../store/positions.ts';
+import { listSeasons, seasonStandings } from '../store/seasons.ts';
 import { traderStates } from '../store/trader-state.ts';
 import { recentTrades } from '../store/trades.ts';
 import { PAPER_PROJECTIONS } from './paper-families.ts';
@@ -159,6 +161,24 @@ const analyticsAll: Projection = {
   },
 };
 
+/** Seasons, newest first: the frozen ones with the ranking that was stored, the open one with the present. */
+const seasons: Projection = {
+  family: 'seasons',
+  all: single,
+  async load({ db }) {
+    const published = (await listSeasons(db)).map(async (season) => ({
+      name: season.name,
+      state: season.state,
+      starts: season.startsMs,
+      ends: season.endsMs,
+      frozen_at: season.frozenAtMs,
+      reset_at: season.resetAtMs,
+      ranking: season.finalRanking ?? rankSeason(await seasonStandings(db, season.id)),
+    }));
+    return [[JSON.stringify({ seasons: await Promise.all(published) })]];
+  },
+};
+
 export const PROJECTIONS: readonly Projection[] = [
   positions,
   tradesRecent,
@@ -171,4 +191,5 @@ export const PROJECTIONS: readonly Projection[] = [
   analytics,
   analyticsAll,
   ...PAPER_PROJECTIONS,
+  seasons,
 ];

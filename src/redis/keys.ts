@@ -37,6 +37,7 @@ export const FAMILIES = {
   traderState: { pattern: 'trader:{}:state', type: 'string', ttl: 'medium', locked: false },
   simOrders: { pattern: 'sim:orders:{}', type: 'string', ttl: 'medium', locked: true },
   simBalances: { pattern: 'sim:balances:{}', type: 'string', ttl: 'medium', locked: true },
+  seasons: { pattern: 'seasons', type: 'string', ttl: 'medium', locked: true },
 } as const satisfies Record<Family, FamilySpec>;
 
 /** Builds keys under one prefix. Ids are percent-encoded. */

@@ -210,6 +210,13 @@ export function fillsAfter(db: Queryable, account: string, seq: number): Promise
   ]);
 }
 
+/** Whether the account has an entry with this client order id. */
+export async function hasFillOf(db: Queryable, account: string, cloid: string): Promise<boolean> {
+  return (
+    (await db.query('SELECT 1 FROM paper_fills WHERE account = $1 AND cloid = $2 LIMIT 1', [account, cloid])).length > 0
+  );
+}
+
 export function fillHeads(db: Queryable): Promise<{ account: string; seq: number }[]> {
   return db.query('SELECT account, next_seq - 1 AS seq FROM paper_accounts WHERE next_seq > 1');
 }

@@ -41,17 +41,25 @@ export function changeTraders(
   rule: (before: TraderRow) => TraderStanding,
   note: ChangeNote,
 ): Promise<{ changes: TraderChange[]; effects: EffectRow[] }> {
-  return db.transaction(async (tx) => {
-    const rows = await tx.query<TraderRow>(
-      `SELECT ${TRADER_COLUMNS} FROM trader_state WHERE trader_id = ANY($1) ORDER BY trader_id FOR UPDATE`,
-      [ids],
-    );
-    const changes = rows.flatMap((before) => {
-      const after = rule(before);
-      return after === before ? [] : [{ id: before.traderId, before, after }];
-    });
-    return { changes, effects: await writeChanges(tx, changes, note) };
+  return db.transaction((tx) => changeWithin(tx, ids, rule, note));
+}
+
+/** The same as part of a commit of the caller's. */
+export async function changeWithin(
+  tx: Queryable,
+  ids: readonly string[],
+  rule: (before: TraderRow) => TraderStanding,
+  note: ChangeNote,
+): Promise<{ changes: TraderChange[]; effects: EffectRow[] }> {
+  const rows = await tx.query<TraderRow>(
+    `SELECT ${TRADER_COLUMNS} FROM trader_state WHERE trader_id = ANY($1) ORDER BY trader_id FOR UPDATE`,
+    [ids],
+  );
+  const changes = rows.flatMap((before) => {
+    const after = rule(before);
+    return after === before ? [] : [{ id: before.traderId, before, after }];
   });
+  return { changes, effects: await writeChanges(tx, changes, note) };
 }
 
 /** Writes changes of rows that the caller has locked. */

@@ -26,7 +26,7 @@ async function newModel(): Promise<string> {
   models += 1;
   const id = `model-${models}`;
   const terms = { exchangeProvider: 'paper', marketProvider: 'synthetic', config: {}, configDigest: 'd' };
-  await registerModels(arena.db, [{ ...terms, id, displayName: id, initialEquityUsd: 10_000 }], T0);
+  await registerModels(arena.db, [{ ...terms, id, displayName: id, initialEquityUsd: 10_000 }], T0, 'test');
   return id;
 }
 

@@ -20,7 +20,12 @@ describe.skipIf(!hasRecorded)('recorded fills of a real account', () => {
     models += 1;
     const account = `real-${models}`;
     const terms = { exchangeProvider: 'hyperliquid', marketProvider: 'hyperliquid', config: {}, configDigest: 'd' };
-    await registerModels(arena.db, [{ ...terms, id: account, displayName: account, initialEquityUsd: 10_000 }], T0);
+    await registerModels(
+      arena.db,
+      [{ ...terms, id: account, displayName: account, initialEquityUsd: 10_000 }],
+      T0,
+      'test',
+    );
     const fills = files
       .flatMap((file) => parseUserFills(recorded(file), { account, address: ADDRESS }).fills)
       .map((fill) => ({ ...fill, modelId: account }));

@@ -12,7 +12,7 @@ let arena: Arena;
 beforeAll(async () => {
   arena = await openTestArena();
   const terms = { exchangeProvider: 'paper', marketProvider: PROVIDER, config: {}, configDigest: 'd' };
-  await registerModels(arena.db, [{ ...terms, id: MODEL, displayName: MODEL, initialEquityUsd: 10_000 }], T0);
+  await registerModels(arena.db, [{ ...terms, id: MODEL, displayName: MODEL, initialEquityUsd: 10_000 }], T0, 'test');
 });
 beforeEach(async () => {
   await arena.db.query('TRUNCATE fills, positions, trades');

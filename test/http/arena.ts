@@ -16,6 +16,7 @@ export async function seed({ db }: Resources): Promise<void> {
     db,
     MODELS.map((id) => ({ ...common, id, displayName: id.toUpperCase(), initialEquityUsd: 10_000 })),
     INCEPTION_MS,
+    'test',
   );
   for (const modelId of MODELS) await seedTrades(db, modelId);
   await db.query(
@@ -47,6 +48,15 @@ export async function seed({ db }: Resources): Promise<void> {
      SELECT c.id, r.role, r.role || ' ' || c.id, $2::bigint + c.id * 1000
      FROM c, (VALUES (1, 'system'), (2, 'user'), (3, 'assistant')) AS r(n, role) ORDER BY c.id, r.n`,
     [MODELS[0], INCEPTION_MS],
+  );
+}
+
+/** A season from the inception on, which `MODELS[0]` leads. */
+export async function seedSeason({ db }: Resources): Promise<void> {
+  await db.query(
+    `INSERT INTO seasons (name, starts, opening)
+     SELECT 'first', to_timestamp($1::bigint / 1000.0), jsonb_object_agg(id, jsonb_build_object('equityUsd', 10000, 'tsMs', $1::bigint)) FROM models`,
+    [INCEPTION_MS],
   );
 }
 

@@ -7,10 +7,11 @@ import type { Hono } from 'hono';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createApi } from '../../src/http/api.ts';
+import { CONTROL_ENDPOINTS } from '../../src/http/control-endpoints.ts';
 import { ENDPOINTS } from '../../src/http/endpoints.ts';
 import { startHttp } from '../../src/http/server.ts';
 import { createRun, type TestRun, testConfig } from '../harness.ts';
-import { MODELS, seed } from './arena.ts';
+import { MODELS, seed, seedSeason } from './arena.ts';
 import * as shapes from './shapes.ts';
 
 const [FIRST] = MODELS;
@@ -22,6 +23,7 @@ let api: Hono;
 beforeAll(async () => {
   arena = await createRun();
   await seed(arena.resources);
+  await seedSeason(arena.resources);
   api = createApi(arena.resources);
 });
 
@@ -95,7 +97,9 @@ describe('the published description', () => {
     expect(paths['/api/analytics/{modelId}']?.get?.parameters).toMatchObject([
       { name: 'modelId', in: 'path', required: true },
     ]);
-    expect(Object.keys(paths).filter((path) => path.startsWith('/api/control/'))).toHaveLength(8);
+    expect(Object.keys(paths).filter((path) => path.startsWith('/api/control/'))).toHaveLength(
+      CONTROL_ENDPOINTS.length,
+    );
   });
 });
 

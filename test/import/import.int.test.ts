@@ -213,6 +213,7 @@ describe('a run that trades itself', () => {
       run.resources.db,
       [{ ...common, id: 'm1', displayName: 'M1', initialEquityUsd: 10_000 }],
       SERVER_TIME - 1000,
+      'test',
     );
     await rows(
       `INSERT INTO fills (id, model_id, provider, symbol, side, price, size, kind, ts_ms) VALUES ('f', 'm1', 'paper', 'BTC', 'buy', 1, 0, 'transfer', $1)`,

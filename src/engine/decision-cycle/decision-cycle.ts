@@ -17,7 +17,7 @@ import { CodedError } from '../../errors.ts';
 import { beginCycle, type CycleStart } from '../../store/cycle-start.ts';
 import { type Cycle, type CycleOrders, type CyclePatch, saveStep, saveStepIfRunning } from '../../store/decisions.ts';
 import { releaseLease } from '../../store/leases.ts';
-import type { TraderRow } from '../../store/trader-state.ts';
+import { type TraderRow, traderStates } from '../../store/trader-state.ts';
 import { outsideWork } from '../../telemetry/work.ts';
 import { committed, done, type Outcome, type Stories, skipped, snoozed, type Trader } from '../context.ts';
 import { syncFills, syncFillsBehind } from '../ingest-fills.ts';
@@ -40,7 +40,7 @@ export async function runDecisionCycle(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const trader = stories.traders.get(modelId);
-  if (trader === undefined) throw new CodedError('NOF0_MODEL_UNKNOWN', `model "${modelId}" is not in the arena file`);
+  if (trader === undefined) return unknownHere(stories, modelId, slotMs);
   const start = await committed(stories, 'begin-cycle', () =>
     beginCycle(stories.db, modelId, memoryMoment(stories, slotMs)),
   );
@@ -55,6 +55,15 @@ export async function runDecisionCycle(
     );
     throw error;
   }
+}
+
+/** A model that the arena file of this process does not name: it has been added since the process began, or has left. */
+async function unknownHere({ db, clock }: Stories, modelId: string, slotMs: number): Promise<Outcome> {
+  const [row] = await traderStates(db, [modelId]);
+  if (row?.state === 'retired') return skipped('the model is retired');
+  if (row !== undefined && clock.now(slotMs) - slotMs < ADDED_GRACE_MS)
+    return snoozed(ADDED_POLL_MS, 'this worker has not read the arena file since the model was added');
+  throw new CodedError('NOF0_MODEL_UNKNOWN', `model "${modelId}" is not in the arena file of this worker`);
 }
 
 class DecisionCycle {
@@ -267,3 +276,6 @@ class DecisionCycle {
 function holdPatch(code: CodedError['code'] | null, reason: string): CyclePatch {
   return { success: false, decisions: [], errorCode: code, errorMessage: reason };
 }
+/** How long a slot waits for a worker that knows its model, and how often one looks. */
+const ADDED_GRACE_MS = 600_000;
+const ADDED_POLL_MS = 5000;

@@ -30,6 +30,7 @@ import { type MarkBoard, marksOf } from './matching.ts';
 import { type PaperRules, type PaperSettings, paperRules } from './paper-rules.ts';
 import { cancelOrder, type MarketView, placeOrders, refusedOrder } from './placement.ts';
 import { changeLeverage } from './set-leverage.ts';
+import { settleAccount } from './settle.ts';
 import { decodeRequest, encodeRequest } from './wire.ts';
 
 /** Where the paper exchange gets a book from; without one the slippage of the settings stands for it. */
@@ -166,6 +167,24 @@ export class PaperExchange implements Exchange {
     while (!signal.aborted) {
       if ((await matchEvents(this.#db, this.#marketProvider, rules)) < BATCH) return;
     }
+  }
+
+  async settle(accounts: readonly { account: string; usd: number }[], cause: string, nowMs: number): Promise<void> {
+    const rules = await this.#paperRules();
+    await this.#db.transaction(async (tx) => {
+      const books: AccountBook[] = [];
+      // In the order in which everybody locks them.
+      for (const { account, usd } of accounts.toSorted((a, b) => (a.account < b.account ? -1 : 1))) {
+        const rows = await store.openBook(tx, this.#marketProvider, account, []);
+        const [book] = rows === null ? [] : booksFrom(rows, rules);
+        if (book === undefined) throw missing(account);
+        if (await store.hasFillOf(tx, account, cause)) continue;
+        settleAccount(book, usd, cause, nowMs);
+        books.push(book);
+      }
+      const change = changeOf(books);
+      if (change !== null) await store.writeBooks(tx, change);
+    });
   }
 
   matchedUntil(): Promise<number> {
