@@ -43,6 +43,7 @@ export function reportRun(resources: Resources, contract: JobContract, job: Job,
   };
   if (failed) logger.warn(line, 'job failed');
   else logger[QUIET_JOBS.has(contract.name) ? 'debug' : 'info'](line, 'job');
+  if (kind === 'done' && payload !== null && contract.routine?.(payload) === true) return;
   history.add({
     queue: contract.name,
     jobId: job.id ?? '',
@@ -56,6 +57,6 @@ export function reportRun(resources: Resources, contract: JobContract, job: Job,
     finishedMs,
     errorCode: failed ? outcome.code : null,
     errorMessage: failed ? outcome.message.slice(0, 2000) : null,
-    payload: payload ?? job.data,
+    payload: payload === null ? job.data : (contract.remembered?.(payload) ?? payload),
   });
 }

@@ -2,7 +2,6 @@
 
 import type { MarketBatch } from '../domain/market.ts';
 import { refresh } from '../domain/published-keys.ts';
-import type { PushedBatch } from '../jobs/price-ingest.ts';
 import { enqueueEffect } from '../jobs/registry.ts';
 import { addEffects, type EffectRow } from '../store/effects.ts';
 import { ledgerHeads } from '../store/ledger.ts';
@@ -34,15 +33,16 @@ export async function ingestPrices(stories: Stories, asOfMs: number, signal: Abo
 /** Ingests what a feed heard. Again, late or out of order it changes nothing that it should not: rows are known by their keys. */
 export async function ingestPushed(
   stories: Stories,
-  pushed: PushedBatch,
+  batch: MarketBatch,
   asOfMs: number,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { id: _id, ...batch } = pushed;
   const effects = await write(stories, ANY_WATERMARK, batch, signal);
-  await stories.exchange.match?.(signal);
-  const followUps = await announceNewFills(stories, Math.max(asOfMs, batch.watermarkMs));
-  await stories.drain([...effects, ...followUps]);
+  // Readers of prices need not wait for the exchange.
+  const published = stories.drain(effects);
+  await stories.exchange.match?.(signal).finally(() => published);
+  await stories.drain(await announceNewFills(stories, Math.max(asOfMs, batch.watermarkMs)));
+  await published;
   return done({ ticks: batch.ticks.length });
 }
 
@@ -65,8 +65,12 @@ async function write(
   );
   // Another worker was faster: what it stored may overlap, and everything behind its watermark comes with the next slot.
   if (stored === null) return [];
-  if (stored.refused > 0) metrics.ticksRefused.inc({ provider: market.provider }, stored.refused);
-  metrics.ticksIngested.inc({ provider: market.provider }, batch.ticks.length - stored.refused);
+  const { refused, repeated, late } = stored;
+  const labels = { provider: market.provider };
+  if (refused > 0) metrics.ticksRefused.inc(labels, refused);
+  if (repeated > 0) metrics.ticksRepeated.inc(labels, repeated);
+  if (late > 0) metrics.ticksLate.inc(labels, late);
+  metrics.ticksIngested.inc(labels, batch.ticks.length - refused - repeated);
   return stored.effects;
 }
 

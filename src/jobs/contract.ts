@@ -26,6 +26,10 @@ export type JobContract<Payload extends { v: number } = { v: number }> = {
   readonly runs: 'each' | 'latest';
   /** Runs with the same key never overlap, in whatever process; absent where the work guards itself. */
   readonly exclusive?: (payload: Payload) => string;
+  /** What history keeps of a payload; absent: all of it. */
+  readonly remembered?: (payload: Payload) => unknown;
+  /** Whether a run that ended well leaves no row of history: there are very many of them, and what they did stands elsewhere. */
+  readonly routine?: (payload: Payload) => boolean;
   readonly modelOf: (payload: Payload) => string | null;
   /** The slot the job belongs to, for lag and history; null for a follow-up. */
   readonly slotOf: (payload: Payload) => number | null;

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { encodeId } from '../domain/ids.ts';
+import type { MarketBatch, Tick } from '../domain/market.ts';
+import { countPacked, packTicks, unpackTicks } from '../domain/packed-ticks.ts';
 import { defineJob, marketMs } from './contract.ts';
 
 const symbol = z.string().min(1).max(64);
@@ -10,7 +12,13 @@ const known = z.number().nullable();
 const pushedBatch = z.strictObject({
   /** Tells a batch from every other. */
   id: z.string().min(1).max(100),
-  ticks: z.array(z.strictObject({ symbol, tsMs: z.int(), price: price.positive(), source: z.string().max(32) })),
+  /** Packed: by far the most rows. */
+  ticks: z.strictObject({
+    symbols: z.array(symbol),
+    sources: z.array(z.string().max(32)),
+    fromMs: z.int(),
+    rows: z.string(),
+  }),
   candles: z.array(
     z.strictObject({ symbol, openTsMs: z.int(), open: price, high: price, low: price, close: price, volume: price }),
   ),
@@ -33,13 +41,28 @@ const pushedBatch = z.strictObject({
 
 export type PushedBatch = z.infer<typeof pushedBatch>;
 
+/** @throws CodedError NOF0_PAYLOAD_INVALID for ticks that are none */
+export function unpackBatch({ id: _id, ticks, ...rest }: PushedBatch): MarketBatch {
+  return { ...rest, ticks: unpackTicks(ticks) };
+}
+
+function batchNote({ id, ticks, candles, watermarkMs }: PushedBatch): object {
+  return { id, ticks: countPacked(ticks), candles: candles.length, watermarkMs };
+}
+
+/** Ticks of a payload of version 2. */
+function packBatch(batch: unknown): unknown {
+  if (typeof batch !== 'object' || batch === null || !('ticks' in batch) || !Array.isArray(batch.ticks)) return batch;
+  return { ...batch, ticks: packTicks(batch.ticks as Tick[]) };
+}
+
 export const priceIngest = defineJob({
   name: 'price-ingest',
   summary:
     'store what the market said since the last time or what a feed heard, let the paper exchange work through it, publish prices',
-  version: 2,
+  version: 3,
   payload: z.strictObject({
-    v: z.literal(2).default(2),
+    v: z.literal(3).default(3),
     provider: z.string().min(1).max(64),
     slotMs: marketMs.nullable().default(null),
     /** Market time up to which to ingest. */
@@ -47,12 +70,15 @@ export const priceIngest = defineJob({
     /** What a feed heard; null: the provider is to be asked. */
     batch: pushedBatch.nullable().default(null),
   }),
-  upgrades: { 2: (old) => ({ ...old, batch: null }) },
+  upgrades: { 2: (old) => ({ ...old, batch: null }), 3: (old) => ({ ...old, batch: packBatch(old.batch) }) },
   identity: (payload) =>
     payload.batch === null
       ? `price-ingest_${encodeId(payload.provider)}_${payload.slotMs ?? payload.asOfMs}`
       : `price-ingest_${encodeId(payload.provider)}_${encodeId(payload.batch.id)}`,
   runs: 'each',
+  // Its rows are in their tables; history would hold them a second time.
+  remembered: ({ batch, ...payload }) => ({ ...payload, batch: batch && batchNote(batch) }),
+  routine: ({ batch }) => batch !== null,
   modelOf: () => null,
   slotOf: (payload) => payload.slotMs,
   asOf: (payload) => payload.asOfMs,

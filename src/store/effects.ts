@@ -53,13 +53,21 @@ export const EFFECT_LEASE_MS = 5000;
 export const EFFECT_COLUMNS = COLUMNS;
 
 /** Adds effects in the caller's transaction. They are born leased: the caller drains them right after its commit. */
-export function addEffects(
+export async function addEffects(
   tx: Queryable,
   effects: readonly NewEffect[],
   leaseMs = EFFECT_LEASE_MS,
 ): Promise<EffectRow[]> {
-  if (effects.length === 0) return Promise.resolve([]);
-  return tx.query<EffectRow>(`SELECT ${COLUMNS} FROM add_effects($1::jsonb, $2)`, [JSON.stringify(effects), leaseMs]);
+  if (effects.length === 0) return [];
+  const rows = await tx.query<Omit<EffectRow, 'payload'>>(
+    // In the order given; a payload may be long, and the caller has it.
+    `SELECT id, kind, target, attempts, created_at AS "createdAt" FROM add_effects($1::jsonb, $2) ORDER BY id`,
+    [JSON.stringify(effects), leaseMs],
+  );
+  return rows.map((row, index) => {
+    const effect = effects[index];
+    return { ...row, payload: effect !== undefined && 'payload' in effect ? { ...effect.payload } : {} };
+  });
 }
 
 /**

@@ -41,7 +41,15 @@ export async function ingestCursor(db: Queryable, provider: string): Promise<Ing
 /** A batch that belongs wherever the watermark is: what a feed heard comes in whatever order. */
 export const ANY_WATERMARK = -1;
 
-export type StoredBatch = { readonly refused: number; readonly effects: EffectRow[] };
+export type StoredBatch = {
+  /** Ticks of symbols that nobody knows: left out. */
+  readonly refused: number;
+  /** Ticks that were there already: left alone. */
+  readonly repeated: number;
+  /** Ticks older than the newest price of their symbol was: stored, but no newest price. */
+  readonly late: number;
+  readonly effects: EffectRow[];
+};
 
 /**
  * Stores what became known in (fromMs, watermark]: ticks and funding prints numbered in time order, candles, contexts, the newest price of
@@ -59,22 +67,24 @@ export async function storeBatch(
   batch: MarketBatch,
   effects: readonly NewEffect[],
 ): Promise<StoredBatch | null> {
-  const { ticks, fundings, count } = numbered(batch);
+  const { ticks, places, fundings, fundingPlaces, count } = numbered(batch);
   const newest = newestTicks(batch.ticks);
-  const rows = await db.query<EffectRow & { refused: number }>(STORE, [
+  const symbols = new Places();
+  const sources = new Places();
+  const rows = await db.query<EffectRow & Omit<StoredBatch, 'effects'>>(STORE, [
     provider,
     fromMs ?? 0,
     batch.watermarkMs,
     count,
-    ticks.map(({ row }) => row.symbol),
-    ticks.map(({ row }) => row.price),
-    ticks.map(({ row }) => row.tsMs),
-    ticks.map(({ row }) => row.source),
-    ticks.map(({ place }) => place),
-    fundings.map(({ row }) => row.symbol),
-    fundings.map(({ row }) => row.tsMs),
-    fundings.map(({ row }) => row.rate),
-    fundings.map(({ place }) => place),
+    numbers(ticks.map((tick) => symbols.of(tick.symbol))),
+    numbers(ticks.map((tick) => tick.price)),
+    numbers(ticks.map((tick) => tick.tsMs)),
+    numbers(ticks.map((tick) => sources.of(tick.source))),
+    numbers(places),
+    fundings.map((funding) => funding.symbol),
+    fundings.map((funding) => funding.tsMs),
+    fundings.map((funding) => funding.rate),
+    fundingPlaces,
     newest.map((tick) => tick.symbol),
     newest.map((tick) => tick.price),
     newest.map((tick) => tick.tsMs),
@@ -82,23 +92,56 @@ export async function storeBatch(
     JSON.stringify(batch.contexts),
     JSON.stringify(effects),
     EFFECT_LEASE_MS,
+    symbols.names,
+    sources.names,
   ]);
   const [first] = rows;
   if (first === undefined) return null;
-  return { refused: first.refused, effects: rows.filter((row) => row.id !== null) };
+  const { refused, repeated, late } = first;
+  return { refused, repeated, late, effects: rows.filter((row) => row.id !== null) };
 }
 
-/** One numbering for both kinds: the matcher must see a funding print between the ticks before and after it. */
-function numbered({ ticks, fundings }: MarketBatch) {
-  const events = [
-    ...ticks.map((tick) => ({ tsMs: tick.tsMs, tick, funding: null })),
-    ...fundings.map((funding) => ({ tsMs: funding.tsMs, tick: null, funding })),
-  ].sort((a, b) => a.tsMs - b.tsMs);
-  return {
-    count: events.length,
-    ticks: events.flatMap(({ tick }, index) => (tick ? [{ row: tick, place: index + 1 }] : [])),
-    fundings: events.flatMap(({ funding }, index) => (funding ? [{ row: funding, place: index + 1 }] : [])),
-  };
+/** An array of numbers as Postgres reads it. The driver would look for something to escape in each of them. */
+function numbers(list: readonly number[]): string {
+  return `{${list.join(',')}}`;
+}
+
+/** Names by the place, from 1, at which each came first. */
+class Places {
+  readonly names: string[] = [];
+  readonly #places = new Map<string, number>();
+
+  of(name: string): number {
+    let place = this.#places.get(name);
+    if (place === undefined) {
+      place = this.names.push(name);
+      this.#places.set(name, place);
+    }
+    return place;
+  }
+}
+
+/** One numbering for both kinds, in the order of time: the matcher must see a funding print between the ticks before and after it. */
+function numbered(batch: MarketBatch) {
+  const ticks = inOrder(batch.ticks);
+  const fundings = inOrder(batch.fundings);
+  // Of a tick and a print of the same moment the tick comes first.
+  let before = 0;
+  const places = ticks.map((tick, index) => {
+    while ((fundings[before]?.tsMs ?? Number.POSITIVE_INFINITY) < tick.tsMs) before += 1;
+    return index + before + 1;
+  });
+  let earlier = 0;
+  const fundingPlaces = fundings.map((funding, index) => {
+    while ((ticks[earlier]?.tsMs ?? Number.POSITIVE_INFINITY) <= funding.tsMs) earlier += 1;
+    return index + earlier + 1;
+  });
+  return { ticks, places, fundings, fundingPlaces, count: ticks.length + fundings.length };
+}
+
+function inOrder<T extends { readonly tsMs: number }>(rows: readonly T[]): readonly T[] {
+  const sorted = rows.every((row, index) => index === 0 || (rows[index - 1]?.tsMs ?? 0) <= row.tsMs);
+  return sorted ? rows : rows.toSorted((a, b) => a.tsMs - b.tsMs);
 }
 
 function newestTicks(ticks: readonly Tick[]): Tick[] {
@@ -114,9 +157,12 @@ const ORACLE_FRESH_MS = 600_000;
 const STORE = `WITH ${RELAXED},
   known AS (SELECT symbol FROM market_assets WHERE provider = $1),
   ticks AS MATERIALIZED (
-    SELECT * FROM unnest($5::text[], $6::float8[], $7::bigint[], $8::text[], $9::int[]) AS t(symbol, price, ts_ms, source, place)
+    SELECT s.symbol, t.price, t.ts_ms, o.source, t.place
+    FROM unnest($5::int[], $6::float8[], $7::bigint[], $8::int[], $9::int[]) AS t(symbol_at, price, ts_ms, source_at, place)
+    JOIN (SELECT symbol, n FROM unnest($21::text[]) WITH ORDINALITY AS l(symbol, n) JOIN known USING (symbol)) s ON s.n = t.symbol_at
+    JOIN unnest($22::text[]) WITH ORDINALITY AS o(source, n) ON o.n = t.source_at
   ),
-  refused AS (SELECT count(*) AS n FROM ticks WHERE symbol NOT IN (SELECT symbol FROM known)),
+  refused AS (SELECT cardinality($5::int[]) - count(*) AS n FROM ticks),
   cursor AS (
     UPDATE ingest_cursors c SET last_seq = c.last_seq + $4, watermark_ms = greatest(c.watermark_ms, $3), refused = c.refused + refused.n, updated_at = now()
     FROM refused, relaxed WHERE c.provider = $1 AND ($2::bigint = ${ANY_WATERMARK} OR c.watermark_ms = $2)
@@ -124,8 +170,9 @@ const STORE = `WITH ${RELAXED},
   ),
   stored AS (
     INSERT INTO price_ticks (provider, symbol, price, ts_ms, seq, source)
-    SELECT $1, t.symbol, t.price, t.ts_ms, base + t.place, t.source FROM cursor, ticks t JOIN known USING (symbol) ON CONFLICT DO NOTHING
+    SELECT $1, t.symbol, t.price, t.ts_ms, base + t.place, t.source FROM cursor, ticks t ON CONFLICT DO NOTHING RETURNING 1
   ),
+  late AS (SELECT count(*) AS n FROM ticks t JOIN price_latest l ON l.provider = $1 AND l.symbol = t.symbol AND t.ts_ms < l.ts_ms),
   fundings AS (
     INSERT INTO funding_rates (provider, symbol, ts_ms, rate, oracle_price, seq)
     SELECT $1, f.symbol, f.ts_ms, f.rate, coalesce(o.price, k.price), base + f.place
@@ -163,7 +210,8 @@ const STORE = `WITH ${RELAXED},
     FROM cursor, jsonb_to_recordset($18::jsonb) AS c(symbol text, "tsMs" bigint, "markPrice" float8, "midPrice" float8, "oraclePrice" float8, "fundingRate" float8, "openInterest" float8, "volume24h" float8)
     JOIN known USING (symbol) ON CONFLICT DO NOTHING
   )
-  SELECT cursor.refused, e.* FROM cursor LEFT JOIN LATERAL (SELECT ${EFFECT_COLUMNS} FROM add_effects($19::jsonb, $20::int)) e ON TRUE`;
+  SELECT cursor.refused, (SELECT count(*) FROM ticks) - (SELECT count(*) FROM stored) AS repeated, late.n AS late, e.*
+  FROM cursor CROSS JOIN late LEFT JOIN LATERAL (SELECT ${EFFECT_COLUMNS} FROM add_effects($19::jsonb, $20::int)) e ON TRUE`;
 
 const DAY_MS = 86_400_000;
 const DUPLICATE_TABLE = '42P07';

@@ -96,6 +96,18 @@ export function createMetrics(withProcessMetrics = true) {
       labelNames: ['provider'],
       registers,
     }),
+    ticksRepeated: new Counter({
+      name: 'nof0_ticks_repeated_total',
+      help: 'Ticks that were there already',
+      labelNames: ['provider'],
+      registers,
+    }),
+    ticksLate: new Counter({
+      name: 'nof0_ticks_late_total',
+      help: 'Ticks that came after a newer price of their symbol; those that were there already too',
+      labelNames: ['provider'],
+      registers,
+    }),
     ledgerFaults: new Counter({
       name: 'nof0_ledger_faults_total',
       help: 'Ingests of fills that people should look at: adopted (a history begins in the middle of a position), gap (a fill is missing), contradicted (a known id came with another content)',

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { pathOf } from '../../src/engine/push-prices.ts';
+import { pathOf } from '../../src/engine/price-buffer.ts';
 import { FeedSocket, type Subscription } from '../../src/market/hyperliquid/feed-socket.ts';
 import { eventually } from '../eventually.ts';
 import { type StandIn, startStandIn } from './stand-in.ts';

@@ -68,6 +68,14 @@ describe('what a feed heard', () => {
     await ingestPushed(base, batch('a', [tick(NOW + 500, 10), tick(NOW + 2000, 99)], NOW + 1000), NOW, never);
     await ingestPushed(base, batch('a', [tick(NOW + 500, 10)], NOW + 1000), NOW, never);
     await ingestPushed(base, batch('c', [tick(NOW + 9000, 1, 'NOPE')]), NOW, never);
+    const counted = async (name: 'ticksIngested' | 'ticksRepeated' | 'ticksLate' | 'ticksRefused') =>
+      (await base.metrics[name].get()).values[0]?.value;
+    expect([
+      await counted('ticksIngested'),
+      await counted('ticksRepeated'),
+      await counted('ticksLate'),
+      await counted('ticksRefused'),
+    ]).toEqual([3, 2, 2, 1]);
     expect(await latest()).toEqual([{ price: 12, tsMs: NOW + 2000 }]);
     expect(await count(base.db, `price_ticks WHERE symbol = 'BTC'`)).toBe(3);
     expect(await count(base.db, `price_ticks WHERE symbol = 'NOPE'`)).toBe(0);
@@ -92,12 +100,47 @@ describe('what a feed heard', () => {
     away = false;
     await pusher.close();
     const jobs = await base.db.query<{ n: number; ms: number }>(
-      `SELECT jsonb_array_length(payload->'data'->'batch'->'ticks') AS n, (payload->'data'->'batch'->>'watermarkMs')::float8 AS ms
+      `SELECT cardinality(string_to_array(payload->'data'->'batch'->'ticks'->>'rows', E'\\n')) AS n, (payload->'data'->'batch'->>'watermarkMs')::float8 AS ms
        FROM effects WHERE target LIKE 'price-ingest%test-%' ORDER BY id`,
     );
     expect(jobs).toEqual([
       { n: 2, ms: 0 },
       { n: 1, ms: NOW + 3002 },
     ]);
+  });
+
+  it('becomes a job as soon as it is enough for one, but while the workers are behind it waits and becomes a larger one', async () => {
+    const burst = (from: number) => Array.from({ length: 200 }, (_, i) => tick(NOW + 10_000 + from + i, 1 + i));
+    const sizes = async () => {
+      const rows = await base.db.query<{ n: number }>(
+        `SELECT cardinality(string_to_array(payload->'data'->'batch'->'ticks'->>'rows', E'\\n')) AS n
+         FROM effects WHERE target LIKE 'price-ingest%busy-%' ORDER BY id`,
+      );
+      return rows.map(({ n }) => n);
+    };
+    let looks = 0;
+    const db = new Proxy(base.db, {
+      get(target, name) {
+        const value = Reflect.get(target, name) as unknown;
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) => {
+          if (String(args[0]).startsWith('SELECT id, target FROM effects')) looks += 1;
+          return value.apply(target, args) as unknown;
+        };
+      },
+    });
+    const pusher = new PricePusher({ ...base, db, drain: async () => {} }, { source: 'busy', flushMs: 3_600_000 });
+    pusher.rows({ ticks: burst(0) });
+    await until('the first job', async () => (await sizes()).length === 1);
+    pusher.rows({ ticks: burst(1000) });
+    await until('the second job', async () => (await sizes()).length === 2);
+    pusher.rows({ ticks: burst(2000) });
+    await until('a look at what is left to do', async () => looks > 0);
+    pusher.rows({ ticks: burst(3000) });
+    expect(await sizes()).toEqual([200, 200]);
+    await base.db.query(`DELETE FROM effects WHERE target LIKE 'price-ingest%busy-%'`);
+    await until('the job of all that waited', async () => (await sizes()).length === 1);
+    expect(await sizes()).toEqual([400]);
+    await pusher.close();
   });
 });
