@@ -10,28 +10,20 @@ const HOUR_MS = 3_600_000;
 /** Figures may differ by this part of themselves. */
 const TOLERANCE = 1e-9;
 
-/** `tx` reads and writes; `db` is whose figures are remembered; `seed` is the run's. */
-type Scope = { readonly db: Database; readonly tx: Queryable; readonly seed: string };
+/** `tx` reads and writes; `seed` is the run's. */
+type Scope = { readonly tx: Queryable; readonly seed: string };
 type Owner = Pick<Account, 'modelId' | 'initialEquityUsd' | 'inceptionTsMs'>;
 
-const known = new WeakMap<Database, Map<string, { hour: number; sharpe: number }>>();
+/** Hours since the inception that a moment is in; the metrics of a moment are those of the whole hours before it. */
+export function hourOf({ inceptionTsMs }: Pick<Owner, 'inceptionTsMs'>, nowMs: number): number {
+  return Math.max(0, Math.floor((nowMs - inceptionTsMs) / HOUR_MS));
+}
 
-/**
- * The Sharpe ratio of a model's whole hours before a moment. Once an hour the hours since the last time are added and all metrics kept;
- * until the next this process remembers what stands there.
- */
+/** The Sharpe ratio of a model's whole hours before a moment. Once an hour the hours since the last time are added and all metrics kept. */
 export async function sharpeAt(scope: Scope, owner: Owner, nowMs: number): Promise<number> {
-  const { db, tx } = scope;
-  const hour = Math.max(0, Math.floor((nowMs - owner.inceptionTsMs) / HOUR_MS));
-  const remembered = known.get(db) ?? new Map<string, { hour: number; sharpe: number }>();
-  known.set(db, remembered);
-  const last = remembered.get(owner.modelId);
-  if (last?.hour === hour) return last.sharpe;
-  const head = await store.metricsHead(tx, owner.modelId);
-  if (head === null || head.hour < hour) return addHours(scope, owner, hour);
-  // Only what has been committed: what this transaction adds may yet be rolled back.
-  if (head.hour === hour) remembered.set(owner.modelId, head);
-  return head.sharpe;
+  const hour = hourOf(owner, nowMs);
+  const head = await store.metricsHead(scope.tx, owner.modelId);
+  return head === null || head.hour < hour ? addHours(scope, owner, hour) : head.sharpe;
 }
 
 /** Adds the hours up to `hour` to what is carried, and keeps the metrics. Returns the Sharpe ratio. */
@@ -56,7 +48,7 @@ export async function recomputeMetrics(db: Database, seed: string, modelId: stri
     if (owner === null || head === null) return [];
     const before = (await store.allMetrics(tx)).get(modelId);
     await store.forgetMetrics(tx, modelId);
-    await addHours({ db, tx, seed }, owner, head.hour);
+    await addHours({ tx, seed }, owner, head.hour);
     const after = (await store.allMetrics(tx)).get(modelId);
     return Object.entries(after ?? {}).flatMap(([name, value]) => {
       const old = before?.[name as keyof store.StoredMetrics];

@@ -5,40 +5,102 @@ import { publishedPosition } from '../domain/published.ts';
 import { refresh } from '../domain/published-keys.ts';
 import { CodedError } from '../errors.ts';
 import { type Account, lockAccount, type NewSnapshot, saveSnapshot } from '../store/equity.ts';
-import { ingestCursor } from '../store/market.ts';
 import { type MarkedPosition, openPositions } from '../store/positions.ts';
+import { Questions } from '../store/questions.ts';
+import { type SnapshotBasis, type SnapshotWrite, snapshotBases, writeSnapshots } from '../store/snapshots.ts';
 import { committed, done, type Outcome, type Stories } from './context.ts';
-import { sharpeAt } from './equity-metrics.ts';
-import { syncFills } from './ingest-fills.ts';
-import { reportTrip, watchEquity } from './watch-equity.ts';
+import { hourOf, sharpeAt } from './equity-metrics.ts';
+import { syncFillsBehind } from './ingest-fills.ts';
+import { judgeEquity, reportTrip, watchEquity } from './watch-equity.ts';
 
 const HOUR_MS = 3_600_000;
 
-export async function takeSnapshot(stories: Stories, modelId: string, asOfMs: number): Promise<Outcome> {
-  const { db, market } = stories;
-  // Run late, it finds the market further on than it was asked for: what it sees belongs to that moment.
-  const nowMs = Math.max(stories.clock.now(asOfMs), (await ingestCursor(db, market.provider))?.watermarkMs ?? 0);
-  const newFills = await syncFills(stories, modelId, nowMs, { snapshot: false });
+/** One snapshot by itself; who takes many keeps a `SnapshotTaker`. */
+export function takeSnapshot(stories: Stories, modelId: string, asOfMs: number): Promise<Outcome> {
+  return new SnapshotTaker(stories).take(modelId, asOfMs);
+}
+
+/**
+ * Takes snapshots. Those of one moment share their statements: one reads what all of them are made of, one writes them all, unless the
+ * ledger or the trader has changed in between. Such a one, the first of an hour (whose metrics are added) and one that trips a breaker
+ * are taken by themselves, under the account's lock.
+ */
+export class SnapshotTaker {
+  readonly #stories: Stories;
+  readonly #bases: Questions<string, SnapshotBasis | null>;
+  readonly #writes: Questions<SnapshotWrite, boolean>;
+
+  constructor(stories: Stories) {
+    const { db, market } = stories;
+    this.#stories = stories;
+    this.#bases = new Questions((modelIds) => snapshotBases(db, market.provider, modelIds));
+    this.#writes = new Questions(async (writes) => {
+      const { written, effects } = await writeSnapshots(db, writes);
+      await stories.drain(effects);
+      return writes.map(({ snapshot }) => written.has(snapshot.modelId));
+    });
+  }
+
+  async take(modelId: string, asOfMs: number): Promise<Outcome> {
+    const stories = this.#stories;
+    const basis = await this.#basis(modelId);
+    // Run late, it finds the market further on than it was asked for: what it sees belongs to that moment.
+    const nowMs = Math.max(stories.clock.now(asOfMs), basis.watermarkMs);
+    const follow = { snapshot: false };
+    const { told, ingested } = await syncFillsBehind(stories, modelId, basis.syncedSeq, nowMs, follow);
+    const write = this.#quick(told === 0 ? basis : await this.#basis(modelId), nowMs);
+    if (write !== null && (await committed(stories, 'snapshot', () => this.#writes.ask(write))))
+      return done({ equityUsd: write.snapshot.equityUsd, newFills: ingested.count });
+    return done({ equityUsd: await underLock(stories, modelId, nowMs), newFills: ingested.count });
+  }
+
+  async #basis(modelId: string): Promise<SnapshotBasis> {
+    const basis = await this.#bases.ask(modelId);
+    if (basis === null) throw unknownAccount(modelId);
+    return basis;
+  }
+
+  /** What is to be written if nothing more has to happen than that; else null. */
+  #quick(basis: SnapshotBasis, nowMs: number): SnapshotWrite | null {
+    const { owner, positions, metrics, trader, watch } = basis;
+    if (metrics === null || metrics.hour < hourOf(owner, nowMs)) return null;
+    const snapshot = snapshotOf(owner, positions, metrics.sharpe, nowMs);
+    const verdict = judgeEquity(this.#stories, snapshot, trader === null ? null : { trader, watch });
+    if (verdict !== null && verdict.breach !== null) return null;
+    return { snapshot, basis, watch: verdict?.watch ?? null, effects: keysOf(owner.modelId) };
+  }
+}
+
+/** Under the account's lock its sums and its positions are those of one moment, however many fills come in between. Returns the equity, USD. */
+async function underLock(stories: Stories, modelId: string, nowMs: number): Promise<number> {
+  const { db, market, seed } = stories;
   const { equity, effects, tripped } = await committed(stories, 'snapshot', () =>
     db.transaction(
       async (tx) => {
-        // Under the account's lock: its sums and its positions are those of one moment, however many fills come in between.
         const owner = await lockAccount(tx, modelId);
-        if (owner === null) throw new CodedError('NOF0_MODEL_UNKNOWN', `no account for model "${modelId}"`);
-        const sharpe = await sharpeAt({ db, tx, seed: stories.seed }, owner, nowMs);
+        if (owner === null) throw unknownAccount(modelId);
+        const sharpe = await sharpeAt({ tx, seed }, owner, nowMs);
         const snapshot = snapshotOf(owner, await openPositions(tx, market.provider, [modelId]), sharpe, nowMs);
-        const keys = [refresh('positions', modelId), refresh('leaderboard'), refresh('leaderboardCache')];
-        const saved = await saveSnapshot(tx, snapshot, keys);
+        const saved = await saveSnapshot(tx, snapshot, keysOf(modelId));
         const tripped = await watchEquity(tx, stories, snapshot);
-        const effects = [...saved, ...(tripped?.effects ?? [])];
-        return { equity: snapshot.equityUsd, effects, tripped };
+        return { equity: snapshot.equityUsd, effects: [...saved, ...(tripped?.effects ?? [])], tripped };
       },
       { relaxed: true },
     ),
   );
   if (tripped) reportTrip(stories, modelId, tripped);
   await stories.drain(effects);
-  return done({ equityUsd: equity, newFills });
+  return equity;
+}
+
+const keysOf = (modelId: string) => [
+  refresh('positions', modelId),
+  refresh('leaderboard'),
+  refresh('leaderboardCache'),
+];
+
+function unknownAccount(modelId: string): CodedError {
+  return new CodedError('NOF0_MODEL_UNKNOWN', `no account for model "${modelId}"`);
 }
 
 /** Marks the account to market. */

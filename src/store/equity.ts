@@ -3,6 +3,7 @@
 import type { Standing } from '../domain/leaderboard.ts';
 import type { Queryable } from './database.ts';
 import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
+import { toJsonb } from './jsonb.ts';
 
 /** An account with the sums of its trades and fills, USD; see the equity rule in `domain/ledger`. */
 export type Account = {
@@ -20,7 +21,7 @@ export type Account = {
   readonly imported: boolean;
 };
 
-const ACCOUNT_COLUMNS = `model_id AS "modelId", initial_equity_usd AS "initialEquityUsd", inception_ts_ms AS "inceptionTsMs", version, realized_usd::float8 AS "realizedUsd",
+export const ACCOUNT_COLUMNS = `model_id AS "modelId", initial_equity_usd AS "initialEquityUsd", inception_ts_ms AS "inceptionTsMs", version, realized_usd::float8 AS "realizedUsd",
   fees_usd::float8 AS "feesUsd", funding_usd::float8 AS "fundingUsd", transfers_usd::float8 AS "transfersUsd", turnover_usd::float8 AS "turnoverUsd",
   EXISTS (SELECT 1 FROM models m WHERE m.id = model_id AND m.exchange_provider = 'import') AS imported`;
 
@@ -55,37 +56,33 @@ export type NewSnapshot = {
 };
 
 /**
- * Stores a snapshot and effects in one statement; a second one of the same moment replaces the figures of the first. Unless a later moment has been
- * recorded, or the market has later prices: a job that comes back because the queue forgot its end knows what is now, not what was then.
+ * Inserts snapshots out of `rows` (a table of the statement, with the fields of `NewSnapshot`); a second one of the same moment replaces the
+ * figures of the first. Unless a later moment has been recorded, or the market has later prices: a job that comes back because the queue
+ * forgot its end knows what is now, not what was then.
  */
-export function saveSnapshot(tx: Queryable, s: NewSnapshot, effects: readonly NewEffect[]): Promise<EffectRow[]> {
+export const STORE_SNAPSHOTS = (rows: string) => `
+  INSERT INTO account_equity_snapshots (model_id, ts_ms, equity_usd, realized_pnl, unrealized_pnl, cum_pnl_pct, sharpe_ratio, margin_used, positions,
+    since_inception_hourly_marker, since_inception_minute_marker)
+  SELECT "modelId", "tsMs", "equityUsd", "realizedPnl", "unrealizedPnl", "cumPnlPct", "sharpeRatio", "marginUsed", positions, "hourlyMarker", "minuteMarker" FROM ${rows}
+  ON CONFLICT (model_id, ts_ms) DO UPDATE SET equity_usd = excluded.equity_usd, realized_pnl = excluded.realized_pnl,
+    unrealized_pnl = excluded.unrealized_pnl, cum_pnl_pct = excluded.cum_pnl_pct, sharpe_ratio = excluded.sharpe_ratio,
+    margin_used = excluded.margin_used, positions = excluded.positions
+  WHERE NOT EXISTS (SELECT 1 FROM account_equity_snapshots later WHERE later.model_id = excluded.model_id AND later.ts_ms > excluded.ts_ms)
+    AND NOT EXISTS (SELECT 1 FROM models m JOIN ingest_cursors market ON market.provider = m.market_provider
+      WHERE m.id = excluded.model_id AND market.watermark_ms > excluded.ts_ms)`;
+
+/** Stores a snapshot and effects in one statement. */
+export function saveSnapshot(
+  tx: Queryable,
+  snapshot: NewSnapshot,
+  effects: readonly NewEffect[],
+): Promise<EffectRow[]> {
   return tx.query<EffectRow>(
-    `WITH saved AS (
-     INSERT INTO account_equity_snapshots (model_id, ts_ms, equity_usd, realized_pnl, unrealized_pnl, cum_pnl_pct, sharpe_ratio, margin_used, positions,
-       since_inception_hourly_marker, since_inception_minute_marker)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-     ON CONFLICT (model_id, ts_ms) DO UPDATE SET equity_usd = excluded.equity_usd, realized_pnl = excluded.realized_pnl,
-       unrealized_pnl = excluded.unrealized_pnl, cum_pnl_pct = excluded.cum_pnl_pct, sharpe_ratio = excluded.sharpe_ratio,
-       margin_used = excluded.margin_used, positions = excluded.positions
-     WHERE NOT EXISTS (SELECT 1 FROM account_equity_snapshots later WHERE later.model_id = excluded.model_id AND later.ts_ms > excluded.ts_ms)
-       AND NOT EXISTS (SELECT 1 FROM models m JOIN ingest_cursors market ON market.provider = m.market_provider
-         WHERE m.id = excluded.model_id AND market.watermark_ms > excluded.ts_ms)
-     ) SELECT ${EFFECT_COLUMNS} FROM add_effects($12::jsonb, $13::int)`,
-    [
-      s.modelId,
-      s.tsMs,
-      s.equityUsd,
-      s.realizedPnl,
-      s.unrealizedPnl,
-      s.cumPnlPct,
-      s.sharpeRatio,
-      s.marginUsed,
-      JSON.stringify(s.positions),
-      s.hourlyMarker,
-      s.minuteMarker,
-      JSON.stringify(effects),
-      EFFECT_LEASE_MS,
-    ],
+    `WITH given AS (
+       SELECT * FROM jsonb_to_record($1::jsonb) AS g("modelId" text, "tsMs" bigint, "equityUsd" float8, "realizedPnl" float8, "unrealizedPnl" float8, "cumPnlPct" float8,
+         "sharpeRatio" float8, "marginUsed" float8, positions jsonb, "hourlyMarker" int, "minuteMarker" int)
+     ), saved AS (${STORE_SNAPSHOTS('given')}) SELECT ${EFFECT_COLUMNS} FROM add_effects($2::jsonb, $3::int)`,
+    [toJsonb(snapshot), JSON.stringify(effects), EFFECT_LEASE_MS],
   );
 }
 

@@ -203,11 +203,19 @@ export async function writeBooks(tx: Queryable, change: BookChange): Promise<voi
   );
 }
 
-export function fillsAfter(db: Queryable, account: string, seq: number): Promise<FillRow[]> {
-  return db.query<FillRow>(`SELECT ${FILL} FROM paper_fills WHERE account = $1 AND seq > $2 ORDER BY seq`, [
-    account,
-    seq,
-  ]);
+/** Where a look at an account's fills goes on. */
+export type FillsAfter = { readonly account: string; readonly seq: number };
+
+/** The fills of each account behind its `seq`, in the order of the questions. The fence keeps it at one index lookup an account. */
+export async function fillsAfter(db: Queryable, asked: readonly FillsAfter[]): Promise<FillRow[][]> {
+  const rows = await db.query<FillRow & { place: number }>(
+    `SELECT a.place, f.* FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS a(name, after, place)
+     CROSS JOIN LATERAL (SELECT ${FILL} FROM paper_fills WHERE account = a.name AND paper_fills.seq > a.after OFFSET 0) f ORDER BY a.place, f.seq`,
+    [asked.map(({ account }) => account), asked.map(({ seq }) => seq)],
+  );
+  const found = asked.map((): FillRow[] => []);
+  for (const { place, ...row } of rows) found[place - 1]?.push(row);
+  return found;
 }
 
 /** Whether the account has an entry with this client order id. */

@@ -19,11 +19,7 @@ beforeAll(async () => {
 afterAll(() => arena.run.close());
 
 const sharpe = (modelId: string, nowMs: number) =>
-  sharpeAt(
-    { db: arena.db, tx: arena.db, seed: 'test' },
-    { modelId, initialEquityUsd: 10_000, inceptionTsMs: T0 },
-    nowMs,
-  );
+  sharpeAt({ tx: arena.db, seed: 'test' }, { modelId, initialEquityUsd: 10_000, inceptionTsMs: T0 }, nowMs);
 
 /** Snapshots as they are taken: the last of the hour counts. */
 async function closeHour(hour: number, equityUsd: number, modelId = MODEL): Promise<void> {

@@ -165,7 +165,10 @@ describe('a snapshot', () => {
     expect(before.unrealized).not.toBe(0);
     const snapshot = await arena.db.transaction(async (tx) => {
       await lockAccount(tx, MODEL);
-      await tx.query('UPDATE accounts SET realized_usd = realized_usd + 500 WHERE model_id = $1', [MODEL]);
+      await tx.query(
+        'UPDATE accounts SET realized_usd = realized_usd + 500, version = version + 1 WHERE model_id = $1',
+        [MODEL],
+      );
       const taken = takeSnapshot(arena.stories, MODEL, T0 + 1000);
       await until('the snapshot to wait for the ledger', async () => {
         const waiting = await count(

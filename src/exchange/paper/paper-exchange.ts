@@ -10,6 +10,7 @@ import type { BookOrder } from '../../domain/paper-book.ts';
 import { CodedError } from '../../errors.ts';
 import type { Database, Queryable } from '../../store/database.ts';
 import * as store from '../../store/paper-books.ts';
+import { Questions } from '../../store/questions.ts';
 import type {
   AccountState,
   CancelResult,
@@ -50,6 +51,8 @@ export class PaperExchange implements Exchange {
   readonly #marketProvider: string;
   readonly #settings: PaperSettings;
   readonly #bookOf: BookSource | null;
+  readonly #states: Questions<string, AccountState | null>;
+  readonly #fills: Questions<store.FillsAfter, store.FillRow[]>;
   #rules: PaperRules | null = null;
 
   constructor(db: Database, marketProvider: string, settings: PaperSettings, bookOf: BookSource | null = null) {
@@ -57,6 +60,8 @@ export class PaperExchange implements Exchange {
     this.#marketProvider = marketProvider;
     this.#settings = settings;
     this.#bookOf = bookOf;
+    this.#states = new Questions((accounts) => this.#accountStates(accounts));
+    this.#fills = new Questions((asked) => store.fillsAfter(db, asked));
   }
 
   async openAccounts(accounts: readonly { account: string; initialUsd: number }[]): Promise<void> {
@@ -64,11 +69,9 @@ export class PaperExchange implements Exchange {
   }
 
   async accountState(account: string): Promise<AccountState> {
-    const rules = await this.#paperRules();
-    const books = await store.readBooks(this.#db, this.#marketProvider, [account]);
-    const [book] = booksFrom(books, rules);
-    if (book === undefined) throw missing(account);
-    return accountStateOf(book, marksOf(boardFrom(books.marks)));
+    const state = await this.#states.ask(account);
+    if (state === null) throw missing(account);
+    return state;
   }
 
   prepare(account: string, orders: readonly OrderIntent[], nonce: number, expiresAtMs: number): PreparedOrders {
@@ -149,7 +152,7 @@ export class PaperExchange implements Exchange {
   }
 
   async fillsSince(account: string, seq: number): Promise<ExchangeFill[]> {
-    const rows = await store.fillsAfter(this.#db, account, seq);
+    const rows = await this.#fills.ask({ account, seq });
     return rows.map(({ account: owner, ...fill }) => ({
       ...fill,
       id: `${this.provider}:${owner}:${fill.seq}`,
@@ -189,6 +192,14 @@ export class PaperExchange implements Exchange {
 
   matchedUntil(): Promise<number> {
     return store.matchedUntil(this.#db, this.#marketProvider);
+  }
+
+  async #accountStates(accounts: readonly string[]): Promise<(AccountState | null)[]> {
+    const rules = await this.#paperRules();
+    const books = await store.readBooks(this.#db, this.#marketProvider, accounts);
+    const mark = marksOf(boardFrom(books.marks));
+    const states = new Map(booksFrom(books, rules).map((book) => [book.account, accountStateOf(book, mark)]));
+    return accounts.map((account) => states.get(account) ?? null);
   }
 
   /** Opens an account's book under its lock, lets something happen to it and writes what did: one commit. */
