@@ -18,11 +18,10 @@ const MAX_SLEEP_MS = 1000;
 const FAULT_SLEEP_MS = 1000;
 /** Another scheduler held a cursor. It has moved it by now, or has died with it in its hands. */
 const HELD_SLEEP_MS = 50;
-/**
- * How often a replay asks whether the jobs of its moment have finished: less and less often. This process knows at once when it has
- * settled the last one itself.
- */
+/** How often a replay asks whether the jobs of its moment have finished: less and less often. */
 const SETTLE_POLL_MS = [5, 10, 20, 30];
+/** The same where this process has settled the last moment itself: it will know at once, unless another one takes over. */
+const OWN_POLL_MS = 250;
 
 export type Scheduler = {
   /** Resolves when a replay has reached its end; never in real time. */
@@ -130,6 +129,8 @@ class ReplayLoop extends Loop {
   /** The cursors as this scheduler left them; null when they have to be read. */
   #schedules: readonly Schedule[] | null = null;
   #settled = false;
+  /** Whether the last moment ended here. */
+  #own = false;
   #slots = 0;
   #polls = 0;
 
@@ -197,8 +198,9 @@ class ReplayLoop extends Loop {
       // What was settled then says nothing about a slot that was fired since.
       if (slot === this.#slots) this.#settled = true;
     });
-    const pollMs = SETTLE_POLL_MS[Math.min(this.#polls++, SETTLE_POLL_MS.length - 1)] ?? MAX_SLEEP_MS;
-    await Promise.race([idle, this.sleep(pollMs)]);
+    const often = SETTLE_POLL_MS[Math.min(this.#polls++, SETTLE_POLL_MS.length - 1)] ?? MAX_SLEEP_MS;
+    await Promise.race([idle, this.sleep(this.#own ? OWN_POLL_MS : often)]);
+    this.#own = this.#settled;
   }
 
   /** Wall ms to wait until the slot may begin at the chosen speed. */

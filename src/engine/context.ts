@@ -14,10 +14,12 @@ import type { Metrics } from '../telemetry/metrics.ts';
 export interface Clock {
   /** Market time for work that was asked for at `asOfMs`. Never before it. */
   now(asOfMs: number): number;
+  /** Whether the same market comes out again when it is asked again. */
+  readonly repeats: boolean;
 }
 
-export const realTime: Clock = { now: (asOfMs) => Math.max(asOfMs, Date.now()) };
-export const replayTime: Clock = { now: (asOfMs) => asOfMs };
+export const realTime: Clock = { now: (asOfMs) => Math.max(asOfMs, Date.now()), repeats: false };
+export const replayTime: Clock = { now: (asOfMs) => asOfMs, repeats: true };
 
 /** A participant with the model that decides for it. */
 export type Trader = {

@@ -76,8 +76,10 @@ async function write(
 
 /** Accounts whose exchange knows more fills than their ledger are asked to fetch them. */
 async function announceNewFills(stories: Stories, asOfMs: number): Promise<EffectRow[]> {
-  const heads = await stories.exchange.fillHeads();
-  const known = await ledgerHeads(stories.db, [...heads.keys()]);
+  const [heads, known] = await Promise.all([
+    stories.exchange.fillHeads(),
+    ledgerHeads(stories.db, [...stories.traders.keys()]),
+  ]);
   const behind = [...heads].filter(([account, seq]) => seq > (known.get(account) ?? 0) && stories.traders.has(account));
   return addEffects(
     stories.db,

@@ -55,15 +55,17 @@ export class FrameBuilder {
   }
 
   async #build(slotMs: number, seenMs: number, signal: AbortSignal): Promise<StoredFrame> {
-    const { db, market, config } = this.#stories;
+    const { db, market, config, clock } = this.#stories;
     const watermarkMs = await this.#awaitWatermark(slotMs, seenMs, signal);
-    const assets = await marketAsOf(db, market.provider, slotMs);
+    const [assets, history] = await Promise.all([
+      marketAsOf(db, market.provider, slotMs),
+      this.#candles.at(slotMs, watermarkMs),
+    ]);
     if (assets.length === 0)
       throw new CodedError(
         'NOF0_FRAME_MISSING',
         `no price at or before slot ${new Date(slotMs).toISOString()} has been ingested yet`,
       );
-    const history = await this.#candles.at(slotMs, watermarkMs);
     const frame: MarketFrame = {
       provider: market.provider,
       slotMs,
@@ -73,7 +75,7 @@ export class FrameBuilder {
         assets.map((asset) => [asset.symbol, frameAsset(asset, history.view(asset.symbol, slotMs))]),
       ),
     };
-    return keepFrame(db, frame, frameDigest(frame));
+    return keepFrame(db, frame, frameDigest(frame), { relaxed: clock.repeats });
   }
 
   /** Waits for the slot's prices and for the matcher, a bounded time. `seenMs`: the watermark as it was read just now. */

@@ -35,9 +35,13 @@ export class SnapshotTaker {
     this.#stories = stories;
     this.#bases = new Questions((modelIds) => snapshotBases(db, market.provider, modelIds));
     this.#writes = new Questions(async (writes) => {
-      const { written, effects } = await writeSnapshots(db, writes);
+      // Of one model there is one, unless a job has lost its lock and runs again beside itself.
+      const ofModel = new Map(writes.map((write) => [write.snapshot.modelId, write]));
+      const { written, effects } = await writeSnapshots(db, [...ofModel.values()]);
       await stories.drain(effects);
-      return writes.map(({ snapshot }) => written.has(snapshot.modelId));
+      return writes.map(
+        (write) => ofModel.get(write.snapshot.modelId) === write && written.has(write.snapshot.modelId),
+      );
     });
   }
 

@@ -101,6 +101,8 @@ export type AccountState = {
   readonly positions: readonly ExchangePosition[];
   /** Everything that stands: resting limits, stops and targets. */
   readonly openOrders: readonly OpenOrder[];
+  /** Newest `seq` of its ledger at this moment; null where the exchange does not count. */
+  readonly headSeq: number | null;
 };
 
 export type LeverageSetting = { readonly leverage: number; readonly marginMode: MarginMode };
@@ -113,6 +115,8 @@ export interface Exchange {
   /** Makes sure the account exists; an existing one is left as it is. Accounts are numbered in the order they are opened. */
   openAccounts(accounts: readonly { account: string; initialUsd: number }[]): Promise<void>;
   accountState(account: string): Promise<AccountState>;
+  /** Whether `accountState` tells how far the ledger goes: then nobody need ask for entries that are not there. */
+  readonly tellsHead: boolean;
   /** Pure: the bytes that will be sent. */
   prepare(account: string, orders: readonly OrderIntent[], nonce: number, expiresAtMs: number): PreparedOrders;
   /** Sends the bytes. Sent twice they act once: client order ids see to that. One result an order, in its order. */

@@ -350,11 +350,19 @@ export async function findFrame(
   return { stored, watermarkMs: row?.watermarkMs ?? 0 };
 }
 
-/** Stores the frame unless the slot has one; returns the one that is stored, whoever wrote it, in the form that it is stored in. */
-export async function keepFrame(db: Queryable, frame: MarketFrame, digest: string): Promise<StoredFrame> {
+/**
+ * Stores the frame unless the slot has one; returns the one that is stored, whoever wrote it, in the form that it is stored in. Processes
+ * remember it, so it waits for the disk: `relaxed` only where one that was lost would come out the same.
+ */
+export async function keepFrame(
+  db: Queryable,
+  frame: MarketFrame,
+  digest: string,
+  { relaxed = false } = {},
+): Promise<StoredFrame> {
   const [mine] = await db.query<{ digest: string; payload: MarketFrame }>(
-    `WITH ${RELAXED} INSERT INTO market_frames (market_provider, slot_ms, digest, payload) SELECT $1, $2, $3, $4::jsonb FROM relaxed
-     ON CONFLICT DO NOTHING RETURNING digest, payload`,
+    `${relaxed ? `WITH ${RELAXED}` : 'WITH relaxed AS (SELECT)'} INSERT INTO market_frames (market_provider, slot_ms, digest, payload)
+     SELECT $1, $2, $3, $4::jsonb FROM relaxed ON CONFLICT DO NOTHING RETURNING digest, payload`,
     [frame.provider, frame.slotMs, digest, JSON.stringify(frame)],
   );
   if (mine) return { digest: mine.digest, frame: mine.payload };

@@ -60,7 +60,8 @@ export type SnapshotWrite = {
 
 /**
  * Writes snapshots of different models, what their breakers remember, and their effects (the same one of several snapshots once), in one
- * statement. A snapshot whose account, trader or watch is no longer what it was made of is left out; `written` are the models of the others.
+ * statement. It waits for nobody: a snapshot whose account or trader is held by somebody, or is no longer what it was made of, is left out.
+ * `written` are the models of the others.
  */
 export async function writeSnapshots(
   db: Queryable,
@@ -89,12 +90,15 @@ const WRITE = `WITH ${RELAXED},
       "realizedPnl" float8, "unrealizedPnl" float8, "cumPnlPct" float8, "sharpeRatio" float8, "marginUsed" float8, positions jsonb, "hourlyMarker" int, "minuteMarker" int)
   ),
   owners AS (
-    SELECT a.model_id FROM accounts a JOIN given g ON g."modelId" = a.model_id AND g.version = a.version, relaxed ORDER BY a.model_id FOR UPDATE OF a
+    SELECT a.model_id FROM accounts a JOIN given g ON g."modelId" = a.model_id AND g.version = a.version, relaxed FOR UPDATE OF a SKIP LOCKED
+  ),
+  traders AS (
+    SELECT t.trader_id FROM trader_state t JOIN given g ON g."modelId" = t.trader_id JOIN owners o ON o.model_id = t.trader_id
+    WHERE g.after IS NOT NULL AND t.state = g.state AND t.metadata->'breakers' IS NOT DISTINCT FROM g.before FOR UPDATE OF t SKIP LOCKED
   ),
   watched AS (
-    UPDATE trader_state t SET metadata = t.metadata || jsonb_build_object('breakers', g.after) FROM given g JOIN owners o ON o.model_id = g."modelId"
-    WHERE t.trader_id = g."modelId" AND g.after IS NOT NULL AND t.state = g.state AND t.metadata->'breakers' IS NOT DISTINCT FROM g.before
-    RETURNING t.trader_id
+    UPDATE trader_state t SET metadata = t.metadata || jsonb_build_object('breakers', g.after) FROM given g, traders
+    WHERE t.trader_id = traders.trader_id AND t.trader_id = g."modelId" RETURNING t.trader_id
   ),
   sound AS MATERIALIZED (
     SELECT g.* FROM given g JOIN owners o ON o.model_id = g."modelId" WHERE g.after IS NULL OR g."modelId" IN (SELECT trader_id FROM watched)

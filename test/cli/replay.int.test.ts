@@ -114,7 +114,7 @@ describe('a cycle that has traded', () => {
 
 describe('a cycle', () => {
   it('whose slot was late comes out the same', async () => {
-    const late = { ...arena.stories, clock: { now: (asOfMs: number) => asOfMs + 10 * MINUTE_MS } };
+    const late = { ...arena.stories, clock: { repeats: true, now: (asOfMs: number) => asOfMs + 10 * MINUTE_MS } };
     // The frame of the slot is there: others decided in time.
     const record = await recorded('refused', late);
     expect(record.rejected?.map(({ code }) => code)).toContain('LATE');

@@ -162,7 +162,7 @@ describe('an answer', () => {
       confidence: 1,
       reasoning: '',
     });
-    const late: Stories = { ...arena.stories, clock: { now: (asOfMs) => asOfMs + MINUTE_MS } };
+    const late: Stories = { ...arena.stories, clock: { repeats: true, now: (asOfMs) => asOfMs + MINUTE_MS } };
     expect(await cycle(late, slotMs)).toMatchObject({ note: { orders: 1, rejected: 1 } });
     expect((await recordOf(slotMs)).rejected).toMatchObject([{ symbol: 'ETH', code: 'LATE' }]);
     expect(await arena.db.query('SELECT symbol, status FROM positions')).toEqual([{ symbol: 'SOL', status: 'closed' }]);
@@ -177,7 +177,7 @@ describe('an answer', () => {
       nowMs += 12_000;
       return answering(decision)(response);
     };
-    await cycle({ ...arena.stories, clock: { now: () => nowMs } });
+    await cycle({ ...arena.stories, clock: { repeats: true, now: () => nowMs } });
     expect(await one(arena.db, 'SELECT ts_ms AS "tsMs" FROM fills')).toEqual({ tsMs: T0 + 12_000 });
     expect((await recordOf()).orders?.request?.expiresAtMs).toBe(T0 + 22_000);
     expect(await cached(arena.run, 'traderState', MODEL)).toMatchObject({ last_decision_at: T0 + 12_000 });
@@ -230,7 +230,7 @@ describe('a cycle that stopped', () => {
       },
     });
     await expect(cycle(broken)).rejects.toThrow('out of memory');
-    const late: Stories = { ...arena.stories, clock: { now: (asOfMs) => asOfMs + MINUTE_MS + 1 } };
+    const late: Stories = { ...arena.stories, clock: { repeats: true, now: (asOfMs) => asOfMs + MINUTE_MS + 1 } };
     expect(await cycle(late)).toMatchObject({ note: { orders: 0, rejected: 1 } });
     expect(await filled()).toBe(0);
   });

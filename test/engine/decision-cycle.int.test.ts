@@ -257,7 +257,7 @@ describe('a cycle that stopped while sending', () => {
     const { stories, sent } = failingOnce(false);
     await expect(cycle(stories)).rejects.toThrow('connection reset');
     const afterMs = T0 + 10_001;
-    expect((await cycle({ ...stories, clock: { now: () => afterMs } })).kind).toBe('done');
+    expect((await cycle({ ...stories, clock: { repeats: true, now: () => afterMs } })).kind).toBe('done');
     expect(sent).toHaveLength(2);
     expect([await placed(), await filled()]).toEqual([0, 0]);
     expect((await recordOf()).orders?.legs.map(({ status }) => status)).toEqual(Array(12).fill('rejected'));
@@ -266,14 +266,14 @@ describe('a cycle that stopped while sending', () => {
   it('and goes on after it had acted and expired: what was placed counts', async () => {
     const { stories } = failingOnce(true);
     await expect(cycle(stories)).rejects.toThrow('connection reset');
-    expect((await cycle({ ...stories, clock: { now: () => T0 + MINUTE_MS } })).kind).toBe('done');
+    expect((await cycle({ ...stories, clock: { repeats: true, now: () => T0 + MINUTE_MS } })).kind).toBe('done');
     expect((await recordOf()).orders?.legs.filter(({ status }) => status === 'filled')).toHaveLength(4);
     expect([await placed(), await filled()]).toEqual([12, 4]);
   });
 });
 
 describe('a late slot', () => {
-  const late = (): Stories => ({ ...arena.stories, clock: { now: () => T0 + MINUTE_MS + 1 } });
+  const late = (): Stories => ({ ...arena.stories, clock: { repeats: true, now: () => T0 + MINUTE_MS + 1 } });
 
   it('without a frame is a hold, and no frame is built for it', async () => {
     expect(await cycle(late())).toMatchObject({ kind: 'done', note: { error: 'NOF0_FRAME_MISSING' } });
@@ -296,9 +296,9 @@ describe('a late slot', () => {
     await arena.frames.frame(T0, never);
     const decisionMs = arena.stories.pace.decision;
     expect(decisionMs).toBe(15_000);
-    const onTime: Stories = { ...arena.stories, clock: { now: () => T0 + decisionMs } };
+    const onTime: Stories = { ...arena.stories, clock: { repeats: true, now: () => T0 + decisionMs } };
     expect(await cycle(onTime)).toMatchObject({ note: { orders: 12 } });
-    const justLate: Stories = { ...arena.stories, clock: { now: () => T0 + decisionMs + 1 } };
+    const justLate: Stories = { ...arena.stories, clock: { repeats: true, now: () => T0 + decisionMs + 1 } };
     expect(await cycle(justLate, T0, 'twin')).toMatchObject({ note: { orders: 0, rejected: 4 } });
   });
 });

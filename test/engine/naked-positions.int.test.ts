@@ -24,7 +24,7 @@ afterEach(() => arena.run.close());
 
 const cycle = (stories: Stories = arena.stories): Promise<Outcome> =>
   runDecisionCycle(stories, new FrameBuilder(stories), MODEL, T0, never);
-const at = (stories: Stories, nowMs: number): Stories => ({ ...stories, clock: { now: () => nowMs } });
+const at = (stories: Stories, nowMs: number): Stories => ({ ...stories, clock: { repeats: true, now: () => nowMs } });
 
 type Stored = { step: string; success: boolean; orders: CycleOrders; error_code: string | null; error_message: string };
 const record = () => one<Stored>(arena.db, 'SELECT * FROM decision_cycles WHERE model_id = $1', [MODEL]);

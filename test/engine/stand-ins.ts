@@ -58,6 +58,7 @@ export function withExchange(stories: Stories, doors: Partial<Exchange>): Storie
   const { exchange } = stories;
   const same: Exchange = {
     provider: exchange.provider,
+    tellsHead: exchange.tellsHead,
     openAccounts: (accounts) => exchange.openAccounts(accounts),
     accountState: (account) => exchange.accountState(account),
     prepare: (...order) => exchange.prepare(...order),

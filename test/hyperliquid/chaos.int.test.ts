@@ -92,7 +92,12 @@ beforeAll(async () => {
     accounts: [{ ...OWNER, key: KEY, isVault: false, initialUsd: 10_000 }],
     ledgerBeganMs: (account) => entryTimeMs(db, openingId(account)),
   });
-  stories = { ...opened.stories, market, exchange, clock: { now: (asOfMs) => Math.max(asOfMs, venue.now()) } };
+  stories = {
+    ...opened.stories,
+    market,
+    exchange,
+    clock: { repeats: true, now: (asOfMs) => Math.max(asOfMs, venue.now()) },
+  };
   await registerArena(stories, run.resources.run, START);
   // The ledger begins before anything is executed.
   await takeSnapshot(stories, 'alpha', venue.now());

@@ -14,19 +14,17 @@ const DAY_MS = 86_400_000;
 /**
  * What the model may know about itself: the exchange's own view of the account, enriched with what the ledger remembers about each
  * position (when it was opened, its stop and target), its limits, and what pauses and cooldowns hold. Sizes follow the exchange.
- * `remembered`: the platform's memory if it is known to be of now; else it is read.
+ * `state`: the account as the exchange has it now. `remembered`: the platform's memory if it is known to be of now; else it is read.
  */
 export async function buildContext(
   stories: Stories,
   cycle: Pick<DecisionContext, 'modelId' | 'slotMs' | 'cycleNumber'>,
+  state: AccountState,
   remembered: CycleMemory | null,
 ): Promise<DecisionContext> {
-  const { db, exchange, config } = stories;
+  const { db, config } = stories;
   const rules = config.arena.guardrails;
-  const [state, memory] = await Promise.all([
-    exchange.accountState(cycle.modelId),
-    remembered ?? cycleMemory(db, cycle.modelId, memoryMoment(stories, cycle.slotMs)),
-  ]);
+  const memory = remembered ?? (await cycleMemory(db, cycle.modelId, memoryMoment(stories, cycle.slotMs)));
   if (memory === null) throw new CodedError('NOF0_MODEL_UNKNOWN', `no account for model "${cycle.modelId}"`);
   return {
     ...cycle,

@@ -14,6 +14,7 @@ import type { MarketFrame } from '../../domain/decision.ts';
 import { nakedEntries } from '../../domain/stops.ts';
 import { lateAfterMs } from '../../domain/time.ts';
 import { CodedError } from '../../errors.ts';
+import type { AccountState } from '../../exchange/exchange.ts';
 import { beginCycle, type CycleStart } from '../../store/cycle-start.ts';
 import { type Cycle, type CycleOrders, type CyclePatch, saveStep, saveStepIfRunning } from '../../store/decisions.ts';
 import { releaseLease } from '../../store/leases.ts';
@@ -92,6 +93,7 @@ class DecisionCycle {
 
   async run(): Promise<Outcome> {
     const { step, orders } = this.#cycle;
+    if (step === 'started') return this.#decide();
     await this.#syncFills();
     if (step === 'asking') return this.#answerLost();
     if (step === 'sending') return this.#sendAgain(await this.#rememberedMessages());
@@ -110,10 +112,25 @@ class DecisionCycle {
     } else await syncFills(this.#stories, modelId, this.#nowMs, follow);
   }
 
+  /** The account as the exchange has it, when the ledger has everything that led there. */
+  async #account(): Promise<AccountState> {
+    const { exchange } = this.#stories;
+    const { modelId } = this.#cycle;
+    if (exchange.tellsHead) {
+      const state = await exchange.accountState(modelId);
+      if (this.#mayRemember && state.headSeq === this.#start.found.syncedSeq) return state;
+    }
+    await this.#syncFills();
+    return exchange.accountState(modelId);
+  }
+
   /** Frame, context, answer and orders; what is stored already is used as it is. */
   async #decide(): Promise<Outcome> {
     const gate = await this.#gate(this.#start.found.trader);
-    if (gate.kind === 'held') return this.#hold(gate.reason, null);
+    if (gate.kind === 'held') {
+      await this.#syncFills();
+      return this.#hold(gate.reason, null);
+    }
     const stored = await this.#frames.frame(this.#cycle.slotMs, this.#signal, !this.#isLate());
     if (stored === null) return this.#hold('the slot is late and has no frame', 'NOF0_FRAME_MISSING');
     const asked =
@@ -168,8 +185,9 @@ class DecisionCycle {
   /** Builds the context and asks. The intent of a call that costs money is stored before it. */
   async #ask(frame: MarketFrame): Promise<Asked> {
     const { modelId, slotMs, cycleNumber } = this.#cycle;
+    const account = await this.#account();
     const memory = this.#mayRemember ? this.#start.found.memory : null;
-    const context = await buildContext(this.#stories, { modelId, slotMs, cycleNumber }, memory);
+    const context = await buildContext(this.#stories, { modelId, slotMs, cycleNumber }, account, memory);
     this.#signal.throwIfAborted();
     if (this.#trader.model.deterministic) return askBuiltin(this.#stories, this.#trader, context, frame, this.#signal);
     return askEndpoint(this.#stories, this.#trader, context, frame, this.#start.lease, this.#signal);

@@ -85,5 +85,6 @@ export function toAccountState(body: AccountBody, openOrders: readonly OpenOrder
     maintenanceMarginUsd: body.crossMaintenanceMarginUsed ?? 0,
     positions: body.assetPositions.map((row) => toPosition(row.position)).filter(({ quantity }) => quantity !== 0),
     openOrders,
+    headSeq: null,
   };
 }

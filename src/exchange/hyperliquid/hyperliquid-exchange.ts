@@ -63,6 +63,7 @@ type Seat = Omit<LiveAccount, 'key'> & { readonly signer: Signer; lastNonce: num
 
 export class HyperliquidExchange implements Exchange {
   readonly provider = PROVIDER;
+  readonly tellsHead = false;
   readonly #client: HyperliquidClient;
   readonly #delivery: Delivery;
   readonly #ledgerBeganMs: HyperliquidExchangeOptions['ledgerBeganMs'];

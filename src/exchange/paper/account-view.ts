@@ -16,6 +16,7 @@ export function accountStateOf(book: AccountBook, mark: Marks): AccountState {
     maintenanceMarginUsd: book.crossMaintenance(mark),
     positions,
     openOrders: [...book.orders.values()].map((order) => openOrderOf(book, order)),
+    headSeq: book.nextSeq - 1,
   };
 }
 

@@ -47,6 +47,7 @@ type Opened = {
 
 export class PaperExchange implements Exchange {
   readonly provider = 'paper';
+  readonly tellsHead = true;
   readonly #db: Database;
   readonly #marketProvider: string;
   readonly #settings: PaperSettings;
