@@ -78,19 +78,19 @@ export function addBar(state: IndicatorState, bar: Bar): IndicatorState {
 /** All indicators as of the newest bar; each is null until its whole look-back is covered. */
 export function readIndicators(state: IndicatorState): Indicators {
   const line = macdLine(state.ema12, state.ema26);
-  const signal = valueOf(state.macdSignal);
+  const signal = smoothedValue(state.macdSignal);
   const bands = bollinger(state.window);
   const channel = donchian(state.window);
   return {
-    ema20: valueOf(state.ema20),
-    ema50: valueOf(state.ema50),
-    ema200: valueOf(state.ema200),
+    ema20: smoothedValue(state.ema20),
+    ema50: smoothedValue(state.ema50),
+    ema200: smoothedValue(state.ema200),
     macd: line,
     macdSignal: signal,
     macdHistogram: line === null || signal === null ? null : line - signal,
     rsi7: rsi(state.gain7, state.loss7),
     rsi14: rsi(state.gain14, state.loss14),
-    atr14: valueOf(state.trueRange14),
+    atr14: smoothedValue(state.trueRange14),
     bollUpper: bands?.upper ?? null,
     bollMiddle: bands?.middle ?? null,
     bollLower: bands?.lower ?? null,
@@ -127,13 +127,13 @@ function smooth(average: Smoothed, next: number): Smoothed {
   return { period, weight, count, value };
 }
 
-function valueOf({ count, period, value }: Smoothed): number | null {
+function smoothedValue({ count, period, value }: Smoothed): number | null {
   return count < period ? null : value;
 }
 
 /** MACD 12-26: the difference of the two averages. */
 function macdLine(fast: Smoothed, slow: Smoothed): number | null {
-  const [a, b] = [valueOf(fast), valueOf(slow)];
+  const [a, b] = [smoothedValue(fast), smoothedValue(slow)];
   return a === null || b === null ? null : a - b;
 }
 
@@ -151,7 +151,7 @@ function moves(state: IndicatorState, change: number | null) {
 }
 
 function rsi(gain: Smoothed, loss: Smoothed): number | null {
-  const [up, down] = [valueOf(gain), valueOf(loss)];
+  const [up, down] = [smoothedValue(gain), smoothedValue(loss)];
   if (up === null || down === null) return null;
   return up + down === 0 ? RSI_FLAT : (100 * up) / (up + down);
 }
