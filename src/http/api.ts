@@ -1,4 +1,4 @@
-/** The HTTP application of a run: reads, probes, metrics, dashboard. Making it opens nothing; `server.ts` listens. */
+/** The HTTP application of a run: the arena page, reads, probes, metrics, dashboard. Making it opens nothing; `server.ts` listens. */
 
 import { randomUUID } from 'node:crypto';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
@@ -12,6 +12,7 @@ import { errorHandler, unknownRoute } from './failure.ts';
 import { indexPage } from './index-page.ts';
 import { OPERATION_ADDRESSES, operationRoutes } from './operations.ts';
 import { OPS_PATH, opsPage, opsRoutes } from './ops.ts';
+import { pageRoutes } from './page.ts';
 import { rateLimit } from './rate-limit.ts';
 import { readRoutes } from './routes.ts';
 import { secureAnswer } from './security-headers.ts';
@@ -33,7 +34,8 @@ export function createApi(resources: Resources, options: ApiOptions = {}): Hono 
   // Probes and scrapes come before the limit: they are asked most when everything else is.
   app.route('/', operationRoutes(resources));
   app.use(rateLimit(config.http));
-  app.get('/', access.reads, (c) => c.html(indexPage(resources, access.hasControls)));
+  app.get('/api', access.reads, (c) => c.html(indexPage(resources, access.hasControls)));
+  app.route('/', pageRoutes(access));
   app.route('/api', readRoutes(resources, access, closing));
   if (access.hasControls) {
     app.route('/api/control', controlRoutes(resources, access, closing));

@@ -40,7 +40,7 @@ function publicMessage(error: CodedError, requestId: string): string {
 /** The answer to an address that is none of ours. */
 export const unknownRoute: NotFoundHandler = (c) => {
   const asked = `${c.req.method} ${c.req.path}`.slice(0, 200);
-  const message = `there is nothing at ${asked}; / lists the addresses`;
+  const message = `there is nothing at ${asked}; /api lists the addresses`;
   return fail(c, { code: 'NOF0_ROUTE_UNKNOWN', message, faults: [{ path: 'path', expected: 'a known address' }] }, 404);
 };
 

@@ -1,4 +1,4 @@
-/** What a person sees who opens the address of the server. */
+/** What a person sees who opens `/api`. */
 
 import { html } from 'hono/html';
 import type { Resources } from '../resources.ts';

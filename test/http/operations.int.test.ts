@@ -118,7 +118,7 @@ describe('the dashboard', () => {
   it('is not there beyond loopback', async () => {
     const api = createApi(resources, { host: '0.0.0.0' });
     expect((await api.request('http://localhost/queues')).status).toBe(404);
-    expect(await (await api.request('/')).text()).not.toContain('/queues');
+    expect(await (await api.request('/api')).text()).not.toContain('/queues');
   });
 
   it('refuses web pages of strangers and foreign names of this machine', async () => {

@@ -276,7 +276,7 @@ describe('the index page', () => {
   it('lists the addresses and escapes what it shows', async () => {
     const { resources } = arena;
     const named = createApi({ ...resources, run: { ...resources.run, name: '<test>' } });
-    const text = await (await named.request('/')).text();
+    const text = await (await named.request('/api')).text();
     expect(text).toContain('href="/api/leaderboard"');
     expect(text).toContain('&lt;test&gt;');
     expect(text).not.toContain('<test>');

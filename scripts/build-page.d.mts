@@ -1,0 +1,2 @@
+/** Bundles the arena page into web/dist. */
+export function buildPage(): Promise<void>;

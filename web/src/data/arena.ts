@@ -1,0 +1,204 @@
+/** What the page knows of the arena, how it is kept up, and whether that still works. */
+
+import { api } from './api.ts';
+import { Store } from './store.ts';
+import { Stream } from './stream.ts';
+import type { Analytics, Curves, Decision, Model, Position, Price, Run, Standing, Trade } from './types.ts';
+
+/** `lost`: what is shown was true at `lostAt` and may no longer be. */
+export type Connection = 'connecting' | 'live' | 'lost';
+
+export type OpenPosition = Position & { readonly modelId: string };
+/** A price with where it came from: above, below, or the first one seen. */
+export type Tick = Price & { readonly moved: -1 | 0 | 1 };
+
+export type Arena = {
+  readonly connection: Connection;
+  readonly lostAt: number | null;
+  /** Everything has been read once. */
+  readonly ready: boolean;
+  readonly run: Run | null;
+  readonly models: readonly Model[];
+  readonly leaderboard: readonly Standing[];
+  readonly prices: Readonly<Record<string, Tick>>;
+  readonly positions: readonly OpenPosition[];
+  readonly trades: readonly Trade[];
+  readonly curves: Curves | null;
+  readonly since: number | null;
+  readonly decisions: readonly Decision[];
+  readonly analytics: ReadonlyMap<string, Analytics>;
+  /** Counts the decisions that were told of, by model: pages of a model read again when theirs moves. */
+  readonly decided: Readonly<Record<string, number>>;
+};
+
+export const arena = new Store<Arena>({
+  connection: 'connecting',
+  lostAt: null,
+  ready: false,
+  run: null,
+  models: [],
+  leaderboard: [],
+  prices: {},
+  positions: [],
+  trades: [],
+  curves: null,
+  since: null,
+  decisions: [],
+  analytics: new Map(),
+  decided: {},
+});
+
+/** Bands and hourly figures are read again so often; everything else comes by itself. */
+const REFRESH_MS = 60_000;
+const GATHER_MS = 400;
+
+export function startArena(): void {
+  const stream = new Stream('/api/stream', {
+    open: () => void readAll(),
+    lost,
+    prices: (data) => takePrices((data as { prices: Record<string, Price> }).prices),
+    equity: (data) => takeLeaderboard((data as { leaderboard: Standing[] }).leaderboard),
+    trades: () => void gather('trades', readTrades),
+    decisions: (data) => takeDecision((data as { model_id: string }).model_id),
+  });
+  stream.start();
+  setInterval(() => {
+    if (arena.value.connection === 'live' && !document.hidden) void read(readSlow);
+  }, REFRESH_MS);
+}
+
+/** Curves from a moment on; null: from the beginning. */
+export function setSince(since: number | null): void {
+  arena.set({ since });
+  void read(async () => arena.set({ curves: await api.curves(since ?? undefined) }));
+}
+
+async function readAll(): Promise<void> {
+  try {
+    const [run, models, leaderboard, prices, , , ,] = await Promise.all([
+      api.run(),
+      api.models(),
+      api.leaderboard(),
+      api.prices(),
+      readPositions(),
+      readTrades(),
+      readDecisions(),
+      readSlow(),
+    ]);
+    arena.set({ run, models, leaderboard, connection: 'live', lostAt: null, ready: true });
+    takePrices(prices);
+  } catch {
+    // The stream stands or comes back by itself; the answers are asked for again until they come.
+    lost();
+    setTimeout(() => void readAll(), REFRESH_MS / 20);
+  }
+}
+
+async function readSlow(): Promise<void> {
+  const [curves, models, analytics] = await Promise.all([
+    api.curves(arena.value.since ?? undefined),
+    api.models(),
+    api.analytics(),
+  ]);
+  arena.set({ curves, models, analytics: new Map(analytics.map((each) => [each.model_id, each])) });
+}
+
+async function readPositions(): Promise<void> {
+  const totals = await api.positions();
+  arena.set({
+    positions: totals.flatMap(({ model_id: modelId, positions }) =>
+      Object.values(positions).map((position) => ({ ...position, modelId })),
+    ),
+  });
+}
+
+async function readTrades(): Promise<void> {
+  arena.set({ trades: (await api.trades()).trades });
+}
+
+async function readDecisions(): Promise<void> {
+  arena.set({ decisions: (await api.decisions(undefined, 120)).decisions });
+}
+
+function lost(): void {
+  const { connection, lostAt } = arena.value;
+  arena.set({ connection: 'lost', lostAt: connection === 'lost' ? lostAt : Date.now() });
+}
+
+/** Reads; a failure shows as a lost connection, and the stream's coming back reads everything again. */
+async function read(what: () => Promise<void>): Promise<void> {
+  try {
+    await what();
+  } catch {
+    lost();
+    setTimeout(() => void readAll(), REFRESH_MS / 20);
+  }
+}
+
+const gathering = new Map<string, ReturnType<typeof setTimeout>>();
+
+/** Events come in bursts: what they announce is read once, a moment after the first of them. */
+function gather(name: string, what: () => Promise<void>): void {
+  if (gathering.has(name)) return;
+  const timer = setTimeout(() => {
+    gathering.delete(name);
+    void read(what);
+  }, GATHER_MS);
+  gathering.set(name, timer);
+}
+
+function takePrices(news: Readonly<Record<string, Price>>): void {
+  const known = arena.value.prices;
+  const prices = Object.fromEntries(
+    Object.entries(news).map(([symbol, price]) => {
+      const before = known[symbol];
+      if (before === undefined) return [symbol, { ...price, moved: 0 as const }];
+      const moved = price.price === before.price ? before.moved : price.price > before.price ? 1 : -1;
+      return [symbol, { ...price, moved } satisfies Tick];
+    }),
+  );
+  arena.set({ prices: { ...known, ...prices } });
+}
+
+function takeLeaderboard(leaderboard: readonly Standing[]): void {
+  arena.set({ leaderboard, curves: extended(arena.value.curves, leaderboard) });
+  gather('positions', readPositions);
+}
+
+function takeDecision(modelId: string): void {
+  const { decided } = arena.value;
+  arena.set({ decided: { ...decided, [modelId]: (decided[modelId] ?? 0) + 1 } });
+  gather('decisions', readDecisions);
+}
+
+/** Market time as the newest price knows it; a replay's is not that of this machine. */
+export function marketNow({ prices }: Pick<Arena, 'prices'>): number {
+  const newest = Math.max(...Object.values(prices).map(({ timestamp }) => timestamp));
+  return Number.isFinite(newest) ? newest : Date.now();
+}
+
+/** The curves with what has just been recorded at their end. Bands come with the next reading. */
+function extended(curves: Curves | null, leaderboard: readonly Standing[]): Curves | null {
+  const last = curves?.times.at(-1);
+  if (curves === null || last === undefined) return curves;
+  const now = Math.max(marketNow(arena.value), last);
+  const equity = new Map(leaderboard.map(({ id, equity }) => [id, equity]));
+  const { held } = curves;
+  const price = held === null ? undefined : arena.value.prices[held.symbol]?.price;
+  // Within the same moment the newer value stands.
+  const kept = now === last ? -1 : undefined;
+  const grown = (values: readonly (number | null)[], value: number | null) => [...values.slice(0, kept), value];
+  return {
+    ...curves,
+    times: [...curves.times.slice(0, kept), now],
+    curves: curves.curves.map((curve) => ({
+      ...curve,
+      equity: grown(
+        curve.equity,
+        curve.baseline && held && price ? held.units * price : (equity.get(curve.id) ?? null),
+      ),
+      lower: curve.lower && grown(curve.lower, kept === -1 ? (curve.lower.at(-1) ?? null) : null),
+      upper: curve.upper && grown(curve.upper, kept === -1 ? (curve.upper.at(-1) ?? null) : null),
+    })),
+  };
+}
