@@ -83,6 +83,11 @@ export const ERROR_CATALOGUE = {
     retryable: false,
     status: 500,
   },
+  NOF0_BACKUP_INVALID: {
+    meaning: 'A backup is unfinished, damaged, or of a newer version.',
+    retryable: false,
+    status: 422,
+  },
   NOF0_MARKET_DATA: {
     meaning: 'Market data could not be read or has an unexpected shape.',
     retryable: false,

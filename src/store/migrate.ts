@@ -3,16 +3,20 @@
 import pg from 'pg';
 import { applyMigrations, knownMigrations } from './schema-engine.ts';
 
-const LOCK_NAME = 'nof0_migrate';
+/** Held while tables are changed; a backup shares it, so that they keep still. */
+export const MIGRATE_LOCK = 'nof0_migrate';
 
-/** Applies what is missing. Returns the names of the applied migrations; none when the database was up to date. */
-export async function migrate(databaseUrl: string): Promise<string[]> {
+/**
+ * Applies what is missing, or of that only what is named. Returns the names of the applied migrations; none when the database was up
+ * to date.
+ */
+export async function migrate(databaseUrl: string, only?: readonly string[]): Promise<string[]> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   try {
-    await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [LOCK_NAME]);
+    await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [MIGRATE_LOCK]);
     const missing = await pendingMigrations(client);
-    return missing.length === 0 ? [] : await applyMigrations(databaseUrl);
+    return missing.length === 0 ? [] : await applyMigrations(databaseUrl, only);
   } finally {
     // The lock ends with the session.
     await client.end();

@@ -35,10 +35,10 @@ function loadEngine(): Promise<void> {
   return wasmReady;
 }
 
-async function migrationsList() {
+async function migrationsList(only?: readonly string[]) {
   const baseDir = path.join(PRISMA_DIR, 'migrations');
   const names = (await readdir(baseDir, { withFileTypes: true }))
-    .filter((entry) => entry.isDirectory())
+    .filter((entry) => entry.isDirectory() && (only?.includes(entry.name) ?? true))
     .map((entry) => entry.name);
   const migrationDirectories = await Promise.all(
     names.sort().map(async (name) => ({
@@ -86,10 +86,10 @@ async function withEngine<T>(databaseUrl: string, use: (engine: engineModule.Sch
   }
 }
 
-/** Applies every migration the database does not have yet. Returns their names; none when it is up to date. */
-export function applyMigrations(databaseUrl: string): Promise<string[]> {
+/** Applies every migration the database does not have yet, or those of them that are named. Returns their names; none when it is up to date. */
+export function applyMigrations(databaseUrl: string, only?: readonly string[]): Promise<string[]> {
   return withEngine(databaseUrl, async (engine) => {
-    const output = await engine.applyMigrations({ migrationsList: await migrationsList(), filters: NO_FILTER });
+    const output = await engine.applyMigrations({ migrationsList: await migrationsList(only), filters: NO_FILTER });
     return output.appliedMigrationNames;
   });
 }

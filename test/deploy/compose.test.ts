@@ -37,7 +37,7 @@ const prometheusSchema = z.object({
 type Service = z.infer<typeof serviceSchema>;
 
 const services = Object.entries(compose.services);
-const OWN = ['migrate', 'scheduler', 'worker', 'feed', 'api'];
+const OWN = ['migrate', 'scheduler', 'worker', 'feed', 'api', 'backup'];
 const SERVERS = ['postgres', 'redis-queue', 'redis-cache'];
 const BESIDE = ['base-backup', 'prometheus', 'grafana'];
 /** The port of probes and metrics of processes without an API. */
@@ -110,7 +110,7 @@ describe('the compose file', () => {
       expect(config.servers).toEqual(configs[0]?.servers);
       expect(config.run).toBe('main');
     }
-    expect(configs.at(-1)?.http).toMatchObject({ host: '0.0.0.0', port: 4280, publicReads: true, credentials: [] });
+    expect(configOf('api').http).toMatchObject({ host: '0.0.0.0', port: 4280, publicReads: true, credentials: [] });
   });
 
   it('names the servers, users and passwords that the servers have', () => {
@@ -155,7 +155,7 @@ describe('the compose file', () => {
     const scraped = jobs.scrape_configs.flatMap(({ dns_sd_configs }) =>
       dns_sd_configs.flatMap(({ names, port }) => names.map((name) => [name, port] as const)),
     );
-    const running = OWN.filter((name) => name !== 'migrate');
+    const running = OWN.filter((name) => !['migrate', 'backup'].includes(name));
     expect(scraped.map(([name]) => name).sort()).toEqual([...running].sort());
     const dockerfile = readFileSync(path.join(REPO, 'Dockerfile'), 'utf8');
     for (const [name, port] of scraped) {
@@ -190,6 +190,14 @@ describe('the compose file', () => {
     }
     for (const name of OWN.filter((own) => own !== 'migrate'))
       expect(Object.keys(service(name).depends_on)).toEqual(expect.arrayContaining(['redis-queue', 'redis-cache']));
+  });
+
+  it('makes a backup a night, where the image lets its user write', () => {
+    const { command, volumes } = service('backup');
+    const folder = flag('--to', service('backup')) ?? '';
+    expect(command.slice(0, 3)).toEqual(['backup', '--every', '24h']);
+    expect(volumes).toContain(`backups:${folder}`);
+    expect(readFileSync(path.join(REPO, 'Dockerfile'), 'utf8')).toMatch(new RegExp(`chown node:node .*${folder}`));
   });
 
   it('restarts everything but the one that ends', () => {

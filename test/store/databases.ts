@@ -24,11 +24,14 @@ export async function createEmptyDatabase(): Promise<FreshDatabase> {
     await client.connect();
     return client;
   };
-  const first = await connect();
+  let first: Promise<pg.Client> | undefined;
   return {
     url: url.toString(),
     connect,
-    query: async <T extends object>(text: string, values?: unknown[]) => (await first.query<T>(text, values)).rows,
+    async query<T extends object>(text: string, values?: unknown[]) {
+      first ??= connect();
+      return (await (await first).query<T>(text, values)).rows;
+    },
     async drop() {
       await Promise.all(clients.map((client) => client.end()));
       await maintain(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);

@@ -1,0 +1,81 @@
+/** `nof0 restore`: a backup in the place of the run's database, and nothing left in Redis of what it replaces. */
+
+import path from 'node:path';
+import type { Command } from 'commander';
+import { connectRedis, openRedis, type RedisRole } from '../redis/connections.ts';
+import { forgetRun } from '../redis/forget-run.ts';
+import { load } from '../store/backup/load.ts';
+import { type Manifest, readBackup } from '../store/backup/manifest.ts';
+import { dropDatabase, replacementFor } from '../store/backup/replace.ts';
+import { redactUrl } from '../telemetry/logger.ts';
+import { confirm } from './confirm.ts';
+import { note, print } from './output.ts';
+import { type CommonFlags, type Session, withSession } from './session.ts';
+
+type RestoreFlags = CommonFlags & { yes?: boolean; drop?: boolean };
+
+export function restoreCommand(program: Command): void {
+  program
+    .command('restore')
+    .description('put a backup in the place of the run; all its processes must be stopped')
+    .argument('<dir>', 'a folder that `nof0 backup` has written')
+    .option('--drop', 'drop the database that is replaced instead of keeping it under another name')
+    .option('--yes', 'do not ask')
+    .action(async (dir: string, _options, command: Command) => {
+      const flags = command.optsWithGlobals<RestoreFlags>();
+      const manifest = await readBackup(path.resolve(dir));
+      await withSession(flags, { exclusive: true, onProgress: note }, async (session) => {
+        await confirm(`Run "${session.run}" becomes what run "${manifest.run}" was at ${manifest.takenAt}.`, flags);
+        await restore(session, path.resolve(dir), manifest, flags.drop ?? false);
+      });
+    });
+}
+
+/**
+ * Crashes leave the old run or the new one, never half of either: the rows are loaded beside the old database, Redis is emptied while
+ * the old one still stands (an empty Redis loses nothing of it), and one transaction swaps the names.
+ */
+async function restore(session: Session, dir: string, manifest: Manifest, drop: boolean): Promise<void> {
+  const { databaseUrl } = session.servers;
+  const startedAt = Date.now();
+  const replacement = await replacementFor(databaseUrl);
+  let kept: string | null;
+  try {
+    await load(replacement.url, dir, manifest, (table, rows) => note(`${table}: ${rows.toLocaleString('en-US')} rows`));
+    await forgetRedis(session);
+    kept = await replacement.swap();
+  } catch (error) {
+    await replacement.discard();
+    throw error;
+  }
+  if (kept !== null && drop) await dropDatabase(databaseUrl, kept);
+  const published = await publish(session);
+  print(`run ${session.run} is what run ${manifest.run} was at ${manifest.takenAt}`);
+  note(`${((Date.now() - startedAt) / 1000).toFixed(1)} s; ${published} promises taken up`);
+  if (kept !== null && !drop) note(`what stood there before is the database ${kept}; drop it when all is well`);
+  note(`check it with: nof0 verify --run ${session.run}`);
+}
+
+async function forgetRedis({ servers, prefix, logger }: Session): Promise<void> {
+  const roles: [RedisRole, string][] = [
+    ['queue', servers.queueRedisUrl],
+    ['cache', servers.cacheRedisUrl],
+  ];
+  for (const [role, url] of roles) {
+    const redis = openRedis(url, 'nof0-restore', (error) => logger.warn({ error: error.message }, `${role} redis`));
+    try {
+      await connectRedis(redis, role, redactUrl(url));
+      await forgetRun(redis, prefix);
+    } finally {
+      redis.disconnect();
+    }
+  }
+}
+
+/** What was promised when the backup was made, and the trade stream, which lives nowhere else. Keys are filled when they are read. */
+async function publish(session: Session): Promise<number> {
+  const { outbox } = await session.resources('restore');
+  let taken = 0;
+  for (let found = await outbox.relay(); found > 0; found = await outbox.relay()) taken += found;
+  return taken;
+}

@@ -1,0 +1,110 @@
+/** A disaster, as a person would meet it: back up while it runs, lose everything, restore, check, go on. */
+
+import { readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { writeCandles } from '../candle-files.ts';
+import { eventually } from '../eventually.ts';
+import { nof0, runNof0 } from '../processes.ts';
+import { tempDir } from '../temp-dir.ts';
+
+const RUN = 'disaster';
+
+let dir = '';
+let env: Record<string, string> = {};
+let backup = '';
+/** Every trade of the replay, as the export writes it, when nothing was ever lost. */
+let trades = '';
+
+beforeAll(async () => {
+  dir = await tempDir('nof0-disaster-');
+  env = { NOF0_DATA_DIR: path.join(dir, 'data') };
+  await writeCandles(path.join(dir, 'candles'), 6);
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+const run = (...args: string[]) => runNof0([...args, '--run', RUN], env);
+const replay = () =>
+  nof0(
+    [
+      'up',
+      '--market',
+      'replay',
+      '--data',
+      path.join(dir, 'candles'),
+      '--speed',
+      'max',
+      '--exit-at-end',
+      '--no-api',
+      '--run',
+      RUN,
+    ],
+    env,
+  );
+
+async function ok(...args: string[]): Promise<string> {
+  const command = nof0([...args, '--run', RUN], env);
+  expect(await command.ended, command.output()).toBe(0);
+  return command.answer();
+}
+
+async function countTrades(): Promise<number> {
+  return (await ok('export', 'trades')).trim().split('\n').length - 1;
+}
+
+it('backs up a run that goes on, at one moment', async () => {
+  const up = replay();
+  await up.printed(/ready/);
+  await eventually('some trades', async () => (await countTrades()) >= 5);
+  const answer = JSON.parse(await ok('backup', '--to', path.join(dir, 'backups'), '--json')) as {
+    dir: string;
+    rows: number;
+  };
+  backup = answer.dir;
+  expect(answer.rows).toBeGreaterThan(100);
+  expect(await readdir(path.join(dir, 'backups'))).toEqual([path.basename(backup)]);
+  expect(await up.ended, up.output()).toBe(0);
+  trades = await ok('export', 'trades');
+}, 180_000);
+
+it('is refused over a run that somebody works on', async () => {
+  const up = nof0(['up', '--no-api', '--run', RUN], env);
+  await up.printed(/ready/);
+  const refused = await run('restore', backup);
+  expect(refused.code).toBe(1);
+  expect(refused.output).toContain('NOF0_RUN_BUSY');
+  up.process.kill('SIGINT');
+  await up.ended;
+}, 60_000);
+
+it('brings back everything that was lost, stream and keys included', async () => {
+  await rm(path.join(dir, 'data'), { recursive: true, force: true });
+  const restored = await run('restore', backup);
+  expect(restored.output).toContain(`nof0 verify --run ${RUN}`);
+  expect(restored.code).toBe(0);
+  const verified = await run('verify');
+  expect(verified.output).toContain('everything agrees');
+  expect(verified.code).toBe(0);
+  const back = await ok('export', 'trades');
+  expect(back.split('\n').length).toBeLessThan(trades.split('\n').length);
+}, 120_000);
+
+it('goes on from there to the very trades of a run that lost nothing', async () => {
+  const up = replay();
+  expect(await up.ended, up.output()).toBe(0);
+  expect(await ok('export', 'trades')).toBe(trades);
+  expect((await run('verify')).output).toContain('everything agrees');
+}, 180_000);
+
+it('goes back over what was written since, and keeps that under another name', async () => {
+  const restored = await run('restore', backup);
+  expect(restored.output).toMatch(/is the database nof0_before_\d{14}/);
+  expect((await run('verify')).output).toContain('everything agrees');
+  expect((await run('restore', backup, '--drop')).output).not.toContain('nof0_before');
+}, 120_000);
+
+it('keeps the newest backups and deletes older ones', async () => {
+  const folder = path.join(dir, 'kept');
+  for (let made = 0; made < 3; made += 1) await ok('backup', '--to', folder, '--keep', '2');
+  expect(await readdir(folder)).toHaveLength(2);
+}, 120_000);
