@@ -50,6 +50,8 @@ export type Ladder = {
 /** How many of a value have come (or, negative, gone). */
 export type ValueChange = { readonly measure: Measure; readonly value: number; readonly count: number };
 
+const NOTHING: ReadonlyMap<number, number> = new Map();
+
 export class RunningAnalytics {
   readonly #sums = new Map<Measure, ExactSum>();
   readonly #places = new Map<Measure, Place>();
@@ -77,24 +79,40 @@ export class RunningAnalytics {
 
   /** Where to look, once the ordered values have been changed. Samples that nothing happened to need no look. */
   get stretches(): Stretch[] {
-    return [...this.#moved].map(([measure, values]) => ({
-      measure,
-      at: this.#places.get(measure)?.at ?? Number.NEGATIVE_INFINITY,
+    return [...this.#unsettled].map((measure) => {
+      const place = this.#places.get(measure);
+      // From the lowest value the middle is half of them away.
+      if (place === undefined)
+        return { measure, at: Number.NEGATIVE_INFINITY, reach: Math.floor(this.#sum(measure).n / 2) + 1 };
+      const moved = [...(this.#moved.get(measure)?.values() ?? [])];
       // Each value that came or went moves the middle by at most one, and its place by at most one more.
-      reach: 2 * [...values.values()].reduce((total, count) => total + Math.abs(count), 0) + 4,
-    }));
+      return { measure, at: place.at, reach: 2 * moved.reduce((total, count) => total + Math.abs(count), 0) + 4 };
+    });
   }
 
   /** Finds the medians again. Throws NOF0_INTERNAL when the ordered values are not those that the sums were made of. */
   settle(ladders: readonly Ladder[]): void {
     const found = new Map(ladders.map((ladder) => [ladder.measure, ladder]));
-    for (const [measure, values] of this.#moved) {
+    for (const measure of this.#unsettled) {
       const n = this.#sum(measure).n;
       const ladder = found.get(measure);
+      const place = this.#places.get(measure);
       if (n === 0 && ladder === undefined) this.#places.delete(measure);
-      else this.#places.set(measure, middle(measure, n, this.#places.get(measure), values, ladder));
+      else this.#places.set(measure, middle(measure, n, place, this.#moved.get(measure) ?? NOTHING, ladder));
     }
     this.#moved.clear();
+  }
+
+  /** Leaves the medians to be found when everything has been counted: they are looked for from the lowest value then. */
+  postpone(): void {
+    for (const measure of this.#moved.keys()) this.#places.delete(measure);
+    this.#moved.clear();
+  }
+
+  /** Ordered samples whose middle is not known. */
+  get #unsettled(): Set<Measure> {
+    const lost = [...ORDERED].filter((measure) => this.#sum(measure).n > 0 && !this.#places.has(measure));
+    return new Set([...this.#moved.keys(), ...lost]);
   }
 
   readonly describe: Describe = (measure) => {

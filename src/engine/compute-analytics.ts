@@ -64,8 +64,10 @@ async function updateModel(
           if (prior === null) return null;
           const { running, complete } = await countChanges(tx, modelId, prior);
           const marketMs = Math.max(nowMs, prior.serverTimeMs);
-          const payload = await payloadOf(tx, modelId, market.provider, running, marketMs);
-          const save = saveOf(modelId, prior, running, await shownPayload(tx, payload), marketMs);
+          const payload = complete
+            ? await shownPayload(tx, await payloadOf(tx, modelId, market.provider, running, marketMs))
+            : null;
+          const save = saveOf(modelId, prior, running, payload, marketMs);
           return { complete, effects: await saveAnalytics(tx, save, complete ? keys : []) };
         },
         { relaxed: true },

@@ -14,7 +14,7 @@ const CHUNK = 2000;
 
 export type Counted = {
   readonly running: RunningAnalytics;
-  /** False when there may be more to count than one chunk. */
+  /** False when there may be more to count than one chunk: the medians are found with the last one. */
   readonly complete: boolean;
 };
 
@@ -36,8 +36,9 @@ export async function countChanges(tx: Queryable, modelId: string, prior: store.
   running.remove(removed);
   running.add([...cycles.flatMap(cycleSamples), ...added]);
   await store.changeValues(tx, modelId, running.changes);
-  running.settle(await store.ladders(tx, modelId, running.stretches));
   const complete = trades.length + cycles.length < CHUNK || !(await store.hasPending(tx, modelId));
+  if (complete) running.settle(await store.ladders(tx, modelId, running.stretches));
+  else running.postpone();
   return { running, complete };
 }
 
@@ -71,12 +72,12 @@ export async function shownPayload(tx: Queryable, payload: AnalyticsPayload): Pr
   return imported === null ? payload : withImported(payload, importedAnalyticsSchema.parse(imported));
 }
 
-/** What there is to keep of it. */
+/** What there is to keep of it. `payload` null: more is to be counted, and the one that stands is shown until then. */
 export function saveOf(
   modelId: string,
   prior: store.AnalyticsState,
   running: RunningAnalytics,
-  payload: AnalyticsPayload,
+  payload: AnalyticsPayload | null,
   marketMs: number,
 ): store.AnalyticsSave {
   return {

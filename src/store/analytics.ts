@@ -135,7 +135,8 @@ export type AnalyticsSave = {
   readonly state: StoredAnalytics;
   readonly wins: { readonly n: number; readonly sum: number };
   readonly losses: { readonly n: number; readonly sum: number };
-  readonly payload: object;
+  /** Null: the one that stands is kept. */
+  readonly payload: object | null;
   readonly version: number;
   readonly marketMs: number;
 };
@@ -146,7 +147,7 @@ export function saveAnalytics(tx: Queryable, save: AnalyticsSave, effects: reado
     `WITH state AS (
        UPDATE analytics_state SET definition = $2, state = $3, num_wins = $4, win_dollars = $5, num_losses = $6, lose_dollars = $7, updated_at = now() WHERE model_id = $1
      ), payload AS (
-       INSERT INTO model_analytics (model_id, payload, server_time_ms, version, updated_at) VALUES ($1, $8, $9, $10, now())
+       INSERT INTO model_analytics (model_id, payload, server_time_ms, version, updated_at) SELECT $1, $8::jsonb, $9, $10, now() WHERE $8::jsonb IS NOT NULL
        ON CONFLICT (model_id) DO UPDATE SET payload = excluded.payload, server_time_ms = excluded.server_time_ms, version = excluded.version, updated_at = now()
      )
      SELECT ${EFFECT_COLUMNS} FROM add_effects($11::jsonb, $12)`,
@@ -158,7 +159,7 @@ export function saveAnalytics(tx: Queryable, save: AnalyticsSave, effects: reado
       save.wins.sum,
       save.losses.n,
       save.losses.sum,
-      toJsonb(save.payload),
+      save.payload === null ? null : toJsonb(save.payload),
       save.marketMs,
       save.version,
       JSON.stringify(effects),
