@@ -10,7 +10,7 @@ import type { Queryable } from '../store/database.ts';
 import { importedPayload } from '../store/import-talk.ts';
 
 /** Notes of each kind that are taken at a time: an import's thousands must not be one huge transaction's memory. */
-const CHUNK = 2000;
+const CHUNK = 5000;
 
 export type Counted = {
   readonly running: RunningAnalytics;
@@ -28,7 +28,6 @@ export async function countChanges(tx: Queryable, modelId: string, prior: store.
     if (counted) running.remove(tradeSamples(counted.trade));
     if (now) running.add(tradeSamples(now.trade));
   }
-  await sources.keepCounted(tx, modelId, trades);
   const cycles = await sources.takeCycles(tx, modelId, CHUNK);
   const { added, removed } = invocationSamples(
     cycles.map(({ executedAtMs, ...near }) => ({ ...near, tsMs: executedAtMs })),

@@ -29,6 +29,9 @@ export function presentKinds(dir: string): ImportKind[] {
   return IMPORT_KINDS.filter(({ file }) => existsSync(path.join(dir, file)));
 }
 
+/** Models whose analytics are counted at a time: each has a state of its own. */
+const COUNTED_AT_ONCE = 4;
+
 /** Imports what is there and computes what follows from it. */
 export class DirectoryImport {
   readonly #stories: Stories;
@@ -89,14 +92,18 @@ export class DirectoryImport {
   async #follow(effects: readonly EffectRow[], nowMs: number): Promise<void> {
     const jobs = effects.filter((effect) => effect.kind === 'enqueue');
     const models = new Set(jobs.map((effect) => (effect.payload.data as { modelId: string }).modelId));
-    for (const modelId of models) {
-      await computeModelAnalytics(this.#stories, modelId, nowMs);
-      const done = jobs.filter((effect) => (effect.payload.data as { modelId: string }).modelId === modelId);
-      await settleEffects(
-        this.#stories.db,
-        done.map((effect) => ({ target: effect.target, ids: [effect.id] })),
-      );
-    }
+    const waiting = [...models];
+    const count = async () => {
+      for (let modelId = waiting.shift(); modelId !== undefined; modelId = waiting.shift()) {
+        await computeModelAnalytics(this.#stories, modelId, nowMs);
+        const done = jobs.filter((effect) => (effect.payload.data as { modelId: string }).modelId === modelId);
+        await settleEffects(
+          this.#stories.db,
+          done.map((effect) => ({ target: effect.target, ids: [effect.id] })),
+        );
+      }
+    };
+    await Promise.all(Array.from({ length: COUNTED_AT_ONCE }, count));
     const keys = new Map(effects.filter(({ kind }) => kind === 'project').map((row) => [row.target, row]));
     await this.#stories.drain(effects.filter(({ kind }) => kind === 'project'));
     if (keys.size > 0) await refreshViews(this.#stories.db);

@@ -50,21 +50,14 @@ const TAKEN = `DELETE FROM analytics_pending WHERE model_id = $1 AND kind = $2 A
          SELECT max(id) FROM (SELECT id FROM analytics_pending WHERE model_id = $1 AND kind = $2 ORDER BY id LIMIT $3) oldest) RETURNING item`;
 
 /**
- * Takes notes of changed trades away and returns what the trades are now. One statement, hence one snapshot: a note that is seen comes
- * with its change, and a change that is not seen keeps its note.
+ * Takes notes of changed trades away, remembers the trades as counted with the figures that they have now, and returns them with those
+ * they were counted with before. One statement, hence one snapshot: a note that is seen comes with its change, and a change that is not
+ * seen keeps its note.
  */
 export async function takeTrades(tx: Queryable, modelId: string, limit: number): Promise<ChangedTrade[]> {
   const rows = await tx.query<
     Record<string, unknown> & { id: string; revision: number | null; countedRevision: number | null }
-  >(
-    `WITH taken AS (${TAKEN})
-     SELECT n.item AS id, t.revision, ${NOW}, c.revision AS "countedRevision", ${COUNTED}
-     FROM (SELECT DISTINCT item FROM taken) n
-     LEFT JOIN trades t ON t.id = n.item AND t.voided_at IS NULL
-     ${EQUITY_AT_ENTRY}
-     LEFT JOIN analytics_trades c ON c.trade_id = n.item ORDER BY n.item`,
-    [modelId, 'trade', limit],
-  );
+  >(TAKE_TRADES, [modelId, 'trade', limit]);
   const figures = (row: Record<string, unknown>, prefix: string) =>
     ({ id: row.id, ...Object.fromEntries(FIGURES.map(([name]) => [name, row[`${prefix}${name}`]])) }) as AnalyticsTrade;
   return rows.map((row) => ({
@@ -74,22 +67,22 @@ export async function takeTrades(tx: Queryable, modelId: string, limit: number):
   }));
 }
 
-/** Remembers which trades are counted, with the figures they were counted with. */
-export async function keepCounted(tx: Queryable, modelId: string, changed: readonly ChangedTrade[]): Promise<void> {
-  const kept = changed.flatMap(({ now }) => (now ? [{ ...now.trade, revision: now.revision }] : []));
-  const gone = changed.flatMap(({ now, counted, id }) => (now === null && counted !== null ? [id] : []));
-  if (gone.length > 0) await tx.query('DELETE FROM analytics_trades WHERE trade_id = ANY($1::text[])', [gone]);
-  if (kept.length === 0) return;
-  const columns = FIGURES.map(([, , column]) => column);
-  await tx.query(
-    `INSERT INTO analytics_trades (trade_id, model_id, revision, ${columns.join(', ')})
-     SELECT id, $1, revision, ${FIGURES.map(([name]) => `"${name}"`).join(', ')}
-     FROM jsonb_to_recordset($2::jsonb) AS t(id text, revision int, side text, quantity float8, "entryPrice" float8, "entryTsMs" bigint, "exitTsMs" bigint,
-       "netPnl" float8, "grossPnl" float8, "feeUsd" float8, leverage float8, "entryEquityUsd" float8, "stopLoss" float8, "takeProfit" float8)
-     ON CONFLICT (trade_id) DO UPDATE SET revision = excluded.revision, ${columns.map((column) => `${column} = excluded.${column}`).join(', ')}`,
-    [modelId, JSON.stringify(kept)],
-  );
-}
+const COLUMNS = FIGURES.map(([, , column]) => column);
+const TAKE_TRADES = `WITH taken AS (${TAKEN}),
+  found AS (
+    SELECT n.item AS id, t.revision, ${NOW}, c.revision AS "countedRevision", ${COUNTED}
+    FROM (SELECT DISTINCT item FROM taken) n
+    LEFT JOIN trades t ON t.id = n.item AND t.voided_at IS NULL
+    ${EQUITY_AT_ENTRY}
+    LEFT JOIN analytics_trades c ON c.trade_id = n.item
+  ), kept AS (
+    INSERT INTO analytics_trades (trade_id, model_id, revision, ${COLUMNS.join(', ')})
+    SELECT id, $1, revision, ${FIGURES.map(([name]) => `"${name}"`).join(', ')} FROM found WHERE revision IS NOT NULL
+    ON CONFLICT (trade_id) DO UPDATE SET revision = excluded.revision, ${COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ')}
+  ), gone AS (
+    DELETE FROM analytics_trades a USING found WHERE a.trade_id = found.id AND found.revision IS NULL
+  )
+  SELECT * FROM found ORDER BY id`;
 
 const CYCLE_COLUMNS = `(extract(epoch FROM d.executed_at) * 1000)::bigint AS "executedAtMs", coalesce((
          SELECT json_agg(json_build_object('confidence', j->'confidence', 'leverage', j->'leverage', 'signal',

@@ -69,7 +69,7 @@ export async function changeValues(tx: Queryable, modelId: string, changes: read
   if (come.length > 0)
     await tx.query(
       `INSERT INTO analytics_values AS v (model_id, measure, value, count)
-       SELECT $1, measure, value, count FROM unnest($2::text[], $3::float8[], $4::int[]) AS c(measure, value, count)
+       SELECT $1, measure, value, count FROM unnest($2::text[], $3::float8[], $4::int[]) AS c(measure, value, count) ORDER BY measure, value
        ON CONFLICT (model_id, measure, value) DO UPDATE SET count = v.count + excluded.count`,
       columns(come),
     );

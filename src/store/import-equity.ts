@@ -15,7 +15,7 @@ const OWN = `EXISTS (SELECT 1 FROM fills WHERE model_id = s.model_id AND ts_ms <
 
 async function keptBack(tx: Queryable): Promise<number> {
   const rows = await tx.query<{ count: number }>(
-    `SELECT count(*) AS count FROM import_rows, jsonb_populate_record(NULL::account_equity_snapshots, row) AS s WHERE ${OWN}`,
+    `SELECT count(*) AS count FROM import_rows, json_populate_record(NULL::account_equity_snapshots, row) AS s WHERE ${OWN}`,
   );
   return rows[0]?.count ?? 0;
 }
@@ -42,7 +42,7 @@ export async function mergeAccountTotals(tx: Queryable): Promise<Merged> {
               coalesce(s.cum_pnl_pct, (s.equity_usd / a.initial_equity_usd - 1) * 100), coalesce(s.sharpe_ratio, 0), coalesce(s.positions, '{}'),
               coalesce(s.since_inception_hourly_marker, greatest(0, (s.ts_ms - a.inception_ts_ms) / 3600000)),
               coalesce(s.since_inception_minute_marker, greatest(0, (s.ts_ms - a.inception_ts_ms) / 60000))
-       FROM import_rows, jsonb_populate_record(NULL::account_equity_snapshots, row) AS s JOIN accounts a ON a.model_id = s.model_id
+       FROM import_rows, json_populate_record(NULL::account_equity_snapshots, row) AS s JOIN accounts a ON a.model_id = s.model_id
        WHERE NOT ${OWN}
        ON CONFLICT (model_id, ts_ms) DO UPDATE SET ${figures((name) => `${name} = excluded.${name}`)}
        WHERE (${figures((name) => `account_equity_snapshots.${name}`)}) IS DISTINCT FROM (${figures((name) => `excluded.${name}`)})
@@ -64,7 +64,7 @@ export async function mergeLeaderboard(tx: Queryable): Promise<Merged> {
          since_inception_hourly_marker, since_inception_minute_marker)
        SELECT s.model_id, s.ts_ms, s.equity_usd, t.net, s.equity_usd - a.initial_equity_usd - t.net, (s.equity_usd / a.initial_equity_usd - 1) * 100,
               coalesce(s.sharpe_ratio, 0), greatest(0, (s.ts_ms - a.inception_ts_ms) / 3600000), greatest(0, (s.ts_ms - a.inception_ts_ms) / 60000)
-       FROM import_rows, jsonb_populate_record(NULL::account_equity_snapshots, row) AS s JOIN accounts a ON a.model_id = s.model_id
+       FROM import_rows, json_populate_record(NULL::account_equity_snapshots, row) AS s JOIN accounts a ON a.model_id = s.model_id
        CROSS JOIN LATERAL (
          SELECT coalesce(sum(realized_net_pnl), 0) AS net FROM trades WHERE model_id = s.model_id AND voided_at IS NULL AND exit_ts_ms <= s.ts_ms
        ) t
@@ -81,7 +81,7 @@ export async function mergeLeaderboard(tx: Queryable): Promise<Merged> {
 export async function mergeInceptions(tx: Queryable, tsMs: number): Promise<Merged> {
   const rows = await tx.query<Counted>(
     `WITH listed AS (
-       SELECT r.* FROM import_rows, jsonb_to_record(row) AS r(model_id text, nav float8, inception bigint, payload jsonb)
+       SELECT r.* FROM import_rows, json_to_record(row) AS r(model_id text, nav float8, inception bigint, payload jsonb)
      ), moved AS (
        UPDATE accounts a SET initial_equity_usd = l.nav, inception_ts_ms = l.inception, updated_at = now()
        FROM listed l JOIN models m ON m.id = l.model_id AND m.exchange_provider = 'import'

@@ -42,7 +42,7 @@ export async function mergePositions(tx: Queryable, tsMs: number): Promise<Merge
   const closed = await tx.query<{ modelId: string }>(
     `UPDATE positions p SET status = 'closed', exit_ts_ms = $1, updated_at = now() FROM import_rows
      WHERE p.model_id = row->>'model_id' AND p.status = 'open'
-       AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements(row->'positions') AS listed WHERE listed->>'id' = p.id)
+       AND NOT EXISTS (SELECT 1 FROM json_array_elements(row->'positions') AS listed WHERE listed->>'id' = p.id)
      RETURNING p.model_id AS "modelId"`,
     [tsMs],
   );
@@ -53,7 +53,7 @@ export async function mergePositions(tx: Queryable, tsMs: number): Promise<Merge
      ), written AS (
        INSERT INTO positions (id, model_id, symbol, status, ${figures((name) => name)})
        SELECT p.id, p.model_id, p.symbol, 'open', ${figures((name) => `p.${name}`)}
-       FROM import_rows, jsonb_array_elements(row->'positions') AS listed, jsonb_populate_record(NULL::positions, listed) AS p
+       FROM import_rows, json_array_elements(row->'positions') AS listed, json_populate_record(NULL::positions, listed) AS p
        ON CONFLICT (id) DO UPDATE SET ${figures((name) => `${name} = excluded.${name}`)}, status = 'open', exit_ts_ms = NULL, updated_at = now()
        WHERE positions.status <> 'open' OR (${figures((name) => `positions.${name}`)}) IS DISTINCT FROM (${figures((name) => `excluded.${name}`)})
        RETURNING model_id, xmax = 0 AS added
@@ -81,7 +81,7 @@ export async function mergePrices(tx: Queryable, provider: string): Promise<Merg
   );
   const rows = await tx.query<{ added: boolean }>(
     `INSERT INTO price_latest (provider, symbol, price, ts_ms)
-     SELECT $1, p.symbol, p.price, p.ts_ms FROM import_rows, jsonb_populate_record(NULL::price_latest, row) AS p ORDER BY p.symbol
+     SELECT $1, p.symbol, p.price, p.ts_ms FROM import_rows, json_populate_record(NULL::price_latest, row) AS p ORDER BY p.symbol
      ON CONFLICT (provider, symbol) DO UPDATE SET price = excluded.price, ts_ms = excluded.ts_ms, updated_at = now()
      WHERE price_latest.ts_ms < excluded.ts_ms
      RETURNING xmax = 0 AS added`,

@@ -40,7 +40,7 @@ export async function mergeConversations(tx: Queryable, tsMs: number): Promise<M
        WHERE NOT EXISTS (SELECT 1 FROM imports WHERE model_id = i.row->>'model_id' AND kind = 'conversations')
      ), opened AS (
        INSERT INTO conversations (model_id, started_at)
-       SELECT w.model_id, to_timestamp(coalesce((SELECT min((m->>'ts_ms')::bigint) FROM import_rows, jsonb_array_elements(row->'messages') AS m
+       SELECT w.model_id, to_timestamp(coalesce((SELECT min((m->>'ts_ms')::bigint) FROM import_rows, json_array_elements(row->'messages') AS m
          WHERE row->>'model_id' = w.model_id), $1::bigint) / 1000.0) FROM wanted w
        RETURNING id, model_id
      )
@@ -52,7 +52,7 @@ export async function mergeConversations(tx: Queryable, tsMs: number): Promise<M
        INSERT INTO conversation_messages (conversation_id, role, content, ts_ms, metadata)
        SELECT (known.payload->>'conversation_id')::bigint, m->>'role', m->>'content', (m->>'ts_ms')::bigint, jsonb_build_object('import', m->>'key')
        FROM import_rows JOIN imports known ON known.model_id = row->>'model_id' AND known.kind = 'conversations'
-       CROSS JOIN LATERAL jsonb_array_elements(row->'messages') WITH ORDINALITY AS said(m, position)
+       CROSS JOIN LATERAL json_array_elements(row->'messages') WITH ORDINALITY AS said(m, position)
        WHERE NOT EXISTS (SELECT 1 FROM conversation_messages old
          WHERE old.conversation_id = (known.payload->>'conversation_id')::bigint AND old.metadata->>'import' = m->>'key')
        ORDER BY row->>'model_id', said.position

@@ -46,7 +46,7 @@ export async function mergeTrades(tx: Queryable): Promise<Merged> {
   const rows = await tx.query<{ modelId: string; added: number; changed: number }>(
     `WITH written AS (
        INSERT INTO trades (id, exit_reason, ${list((name) => name)})
-       SELECT t.id, 'import', ${list((name) => `t.${name}`)} FROM import_rows, jsonb_populate_record(NULL::trades, row) AS t
+       SELECT t.id, 'import', ${list((name) => `t.${name}`)} FROM import_rows, json_populate_record(NULL::trades, row) AS t
        ON CONFLICT (id) DO UPDATE SET ${list((name) => `${name} = excluded.${name}`)}, revision = trades.revision + 1
        WHERE trades.exit_reason = 'import' AND (${list((name) => `trades.${name}`)}) IS DISTINCT FROM (${list((name) => `excluded.${name}`)})
        RETURNING model_id, xmax = 0 AS added
