@@ -448,9 +448,15 @@ const KEY_DOCS: Readonly<Record<Family, { readonly ids: readonly string[]; reado
   priceLatest: { ids: ['symbol'], value: "`{symbol, price, timestamp}` (ms) of the run's own market" },
   priceLatestByProvider: { ids: ['provider', 'symbol'], value: '`{price, ts_ms}`' },
   cryptoPrices: { ids: [], value: 'field `{provider}:{symbol}` → `{symbol, price, timestamp}`' },
-  marketAsset: { ids: ['provider', 'symbol'], value: 'terms of an instrument' },
-  marketCtx: { ids: ['provider', 'symbol'], value: 'funding, open interest and changes of an instrument' },
-  marketFrame: { ids: ['slot_ms'], value: 'market frame of a slot' },
+  marketAsset: {
+    ids: ['provider', 'symbol'],
+    value: 'precision, size decimals, highest leverage and state of an instrument',
+  },
+  marketCtx: {
+    ids: ['provider', 'symbol'],
+    value: 'price, funding, open interest, 1 h and 4 h change and indicators, as of the last full 10 s of market time',
+  },
+  marketFrame: { ids: ['slot_ms'], value: '`{digest, frame}`: what every model of the slot saw' },
   positions: { ids: ['model_id'], value: 'field symbol → open position, marked to market when it was written' },
   tradesRecent: { ids: ['model_id'], value: 'newest closed trades, newest first' },
   leaderboard: { ids: [], value: 'member model id, score return in percent' },

@@ -39,15 +39,26 @@ function withPaper(target: Target): Target[] {
   return [target, { family: 'simOrders', ids: target.ids }, { family: 'simBalances', ids: target.ids }];
 }
 
+/** Families of which a commit changes all keys of a provider: it names the provider alone. */
+const BY_PROVIDER: ReadonlySet<Family> = new Set<Family>(['marketAsset', 'marketCtx']);
+
+async function withProvider(publisher: Publisher, targets: readonly Target[]): Promise<Target[]> {
+  const whole = (target: Target) => BY_PROVIDER.has(target.family) && target.ids.length === 1;
+  const families = [...new Set(targets.filter(whole).map(({ family }) => family))];
+  const named = targets.filter((target) => !whole(target));
+  if (families.length === 0) return named;
+  return [...named, ...(await publisher.allTargets(families))];
+}
+
 /** How BullMQ says that it gave a job up because its processes died. */
 export const STALLED_TOO_OFTEN = /stalled more than allowable/;
 
 export function registerEffects(outbox: Outbox, doors: EffectDoors): void {
   // Refreshes of one process go one after the other: models that finish together share a token, a load and a pipeline.
   const refreshes = new Batcher<Target>(async (targets) => {
-    const projected = targets.filter((target) => !PRICE_FAMILIES.has(target.family)).flatMap(withPaper);
+    const projected = targets.filter((target) => !PRICE_FAMILIES.has(target.family));
     await Promise.all([
-      doors.publisher.refresh(projected),
+      withProvider(doors.publisher, projected.flatMap(withPaper)).then((keys) => doors.publisher.refresh(keys)),
       targets.length > projected.length ? doors.prices.refresh() : undefined,
     ]);
   });

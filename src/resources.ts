@@ -21,6 +21,7 @@ import { KeyRegistry } from './redis/keys.ts';
 import { checkMemoryPolicies } from './redis/memory-policy.ts';
 import { JobQueues } from './redis/queues.ts';
 import { RedisResponses } from './redis/response-store.ts';
+import { CandleReader } from './store/candle-reader.ts';
 import { Database } from './store/database.ts';
 import { RunHistory } from './store/job-runs.ts';
 import { Outbox } from './store/outbox.ts';
@@ -119,7 +120,8 @@ export async function openResources(options: OpenOptions): Promise<Resources> {
     closers.push(() => queues.close());
     await queues.ready();
     const run = await declaredRun(db);
-    const context: LoadContext = { db, config, provider: run.kind };
+    const candles = new CandleReader(db, run.kind, config.arena.barInterval);
+    const context: LoadContext = { db, config, provider: run.kind, candles };
     const publisher = new Publisher(context, cacheRedis, keys, metrics, logger, PROJECTIONS);
     const prices = new PriceKeys(context, cacheRedis, keys, metrics);
     const outbox = new Outbox(db, logger, metrics);

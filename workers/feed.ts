@@ -1,6 +1,7 @@
 /** The process that listens to a market. Any number may run: one holds the feed, the others wait for it to be free. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { refresh } from '../src/domain/published-keys.ts';
 import type { Stories } from '../src/engine/context.ts';
 import { PricePusher } from '../src/engine/push-prices.ts';
 import { CodedError, messageOf } from '../src/errors.ts';
@@ -67,7 +68,8 @@ async function hold(
   const pusher = new PricePusher(stories, { source });
   try {
     // Rows of symbols that nobody has registered would be refused.
-    await saveAssets(db, market.provider, await market.assets());
+    const keys = [refresh('marketAsset', market.provider)];
+    await stories.drain(await saveAssets(db, market.provider, await market.assets(), keys));
     // What another process held back in its last moments comes again from here.
     const fromMs = (await ingestCursor(db, market.provider))?.watermarkMs || null;
     const feed = await market.openFeed?.(pusher, fromMs);

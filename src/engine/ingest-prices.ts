@@ -61,7 +61,7 @@ async function write(
   await ensurePartitions(db, batch.ticks);
   signal.throwIfAborted();
   const stored = await committed(stories, 'ingest-prices', () =>
-    storeBatch(db, market.provider, fromMs, batch, [refresh('cryptoPrices')]),
+    storeBatch(db, market.provider, fromMs, batch, [refresh('cryptoPrices'), ...contextsDue(stories, batch)]),
   );
   // Another worker was faster: what it stored may overlap, and everything behind its watermark comes with the next slot.
   if (stored === null) return [];
@@ -72,6 +72,23 @@ async function write(
   if (late > 0) metrics.ticksLate.inc(labels, late);
   metrics.ticksIngested.inc(labels, batch.ticks.length - refused - repeated);
   return stored.effects;
+}
+
+/** Contexts in the cache are of the last full stretch of this length. */
+const CONTEXT_STEP_MS = 10_000;
+/** The last stretch that this process had them refreshed for. */
+const shownUntil = new WeakMap<object, number>();
+
+/**
+ * The keys of the contexts, once a stretch of market time and after every candle, however often prices come. Not in a replay, where
+ * stretches pass faster than anybody looks: there the keys are written by those who read them.
+ */
+function contextsDue({ db, market }: Stories, { candles, watermarkMs }: MarketBatch): ReturnType<typeof refresh>[] {
+  if (market.extent !== null) return [];
+  const step = Math.floor(watermarkMs / CONTEXT_STEP_MS);
+  if (candles.length === 0 && step <= (shownUntil.get(db) ?? 0)) return [];
+  shownUntil.set(db, Math.max(step, shownUntil.get(db) ?? 0));
+  return [refresh('marketCtx', market.provider)];
 }
 
 /** Accounts whose exchange knows more fills than their ledger are asked to fetch them. */

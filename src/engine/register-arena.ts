@@ -1,5 +1,6 @@
 /** Makes the database say what the arena file says: instruments, models, accounts, schedules. Run at every start of a scheduler. */
 
+import { refresh } from '../domain/published-keys.ts';
 import { sha256 } from '../domain/random.ts';
 import { saveAssets } from '../store/market.ts';
 import { registerModels, retiredIds } from '../store/models.ts';
@@ -30,7 +31,8 @@ export function configDigest(settings: object): string {
  */
 export async function registerArena(stories: Stories, run: RunRow, nowMs: number, who = PLATFORM): Promise<void> {
   const { db, market, exchange, config, pace } = stories;
-  await saveAssets(db, market.provider, await market.assets());
+  const keys = [refresh('marketAsset', market.provider)];
+  await stories.drain(await saveAssets(db, market.provider, await market.assets(), keys));
   const inceptionMs = run.startMs ?? nowMs;
   await registerModels(
     db,

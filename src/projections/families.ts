@@ -13,6 +13,7 @@ import { openPositions } from '../store/positions.ts';
 import { listSeasons, seasonStandings } from '../store/seasons.ts';
 import { traderStates } from '../store/trader-state.ts';
 import { recentTrades } from '../store/trades.ts';
+import { MARKET_PROJECTIONS } from './market-families.ts';
 import { PAPER_PROJECTIONS } from './paper-families.ts';
 import type { LoadContext, Members, Projection } from './projection.ts';
 
@@ -192,4 +193,5 @@ export const PROJECTIONS: readonly Projection[] = [
   analyticsAll,
   ...PAPER_PROJECTIONS,
   seasons,
+  ...MARKET_PROJECTIONS,
 ];

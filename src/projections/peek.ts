@@ -22,8 +22,13 @@ export async function peek(
   });
 }
 
-/** The replies for value and sidecar of each key, in one pipeline. */
+/** The replies for value and sidecar of each key: one command where all values are strings, else one pipeline. */
 async function readPairs(redis: ScriptedRedis, keys: KeyRegistry, targets: readonly Target[]): Promise<unknown[]> {
+  if (targets.length === 0) return [];
+  if (targets.every(({ family }) => typeOf(family) === 'string')) {
+    const names = targets.map(({ family, ids }) => keys.key(family, ids));
+    return redis.mget(names.flatMap((name) => [name, keys.sidecar(name)]));
+  }
   const pipeline = redis.pipeline();
   for (const target of targets) {
     const key = keys.key(target.family, target.ids);

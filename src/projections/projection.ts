@@ -2,6 +2,7 @@
 
 import type { Config } from '../config.ts';
 import { FAMILIES, type Family, type KeyType } from '../redis/keys.ts';
+import type { CandleReader } from '../store/candle-reader.ts';
 import type { Database } from '../store/database.ts';
 
 export type { Target } from '../domain/published-keys.ts';
@@ -17,6 +18,8 @@ export type LoadContext = {
   readonly config: Config;
   /** Market provider whose prices mark positions. */
   readonly provider: string;
+  /** The provider's candles, carried on from load to load. */
+  readonly candles: CandleReader;
 };
 
 /** Postgres → Redis for one key family. Loading is batched: one call for any number of keys. */

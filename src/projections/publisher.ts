@@ -7,6 +7,7 @@ import { CodedError, messageOf } from '../errors.ts';
 import { redisNowMs, type ScriptedRedis } from '../redis/connections.ts';
 import { FAMILIES, type Family, type KeyRegistry } from '../redis/keys.ts';
 import { type RefreshLock, refreshLock } from '../redis/lock.ts';
+import { SingleFlight } from '../store/single-flight.ts';
 import { crossing } from '../telemetry/boundaries.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -32,6 +33,8 @@ export class Publisher {
   readonly #projections = new Map<Family, Projection>();
   readonly #maxWriteAgeMs: number;
   readonly #versions: Versions;
+  /** Readers of keys that are missing: one load for all of them. */
+  readonly #reads: SingleFlight<Target, Members>;
 
   constructor(
     context: LoadContext,
@@ -49,6 +52,11 @@ export class Publisher {
     this.#logger = logger;
     this.#maxWriteAgeMs = maxWriteAgeMs;
     this.#versions = new Versions(redis, keys);
+    this.#reads = new SingleFlight({
+      nameOf: ({ family, ids }) => keys.key(family, ids),
+      look: (targets) => this.#readCached(targets),
+      load: (targets) => this.#fill(targets),
+    });
     for (const projection of projections) this.#projections.set(projection.family, projection);
   }
 
@@ -93,14 +101,12 @@ export class Publisher {
     return value ?? [];
   }
 
-  /** The values of many keys in the order of the targets; misses are loaded together. */
-  async readMany(targets: readonly Target[]): Promise<Members[]> {
-    const cached = await this.#readCached(targets);
-    const misses = targets.filter((_, index) => cached[index] === undefined);
-    if (misses.length === 0) return cached.map((value) => value ?? []);
-    const loaded = await this.#fill(misses);
-    let next = 0;
-    return cached.map((value) => value ?? loaded[next++] ?? []);
+  /**
+   * The values of many keys in the order of the targets; misses are loaded together, and once for everybody who asks for them at the same
+   * time in this process.
+   */
+  readMany(targets: readonly Target[]): Promise<Members[]> {
+    return this.#reads.get(targets);
   }
 
   /** Every key that should exist, of one family or of all. */

@@ -5,15 +5,14 @@ import { CANDLE_INTERVAL_MS, type Candle } from '../domain/market.ts';
 import type { Queryable } from './database.ts';
 import { candlesBetween, countCandles } from './market.ts';
 
+/** Only what can no longer change: the candles behind the watermark. `count`: those that opened from `begunMs` on. */
+type Kept = { readonly history: CandleHistory; readonly begunMs: number; readonly count: number };
+
 export class CandleReader {
   readonly #db: Queryable;
   readonly #provider: string;
   readonly #intervalMs: number;
-  /** Only what can no longer change: the candles behind the watermark. */
-  #kept: CandleHistory | null = null;
-  /** Where the kept history begins, and how many candles went into it. */
-  #begunMs = 0;
-  #count = 0;
+  #kept: Kept | null = null;
 
   /** `intervalMs`: length of the bars that indicators are computed on. */
   constructor(db: Queryable, provider: string, intervalMs: number) {
@@ -31,33 +30,29 @@ export class CandleReader {
     const uptoMs = tsMs - CANDLE_INTERVAL_MS + 1;
     const empty = CandleHistory.before(tsMs, this.#intervalMs);
     const kept = await this.#reusable(empty.uptoMs, uptoMs, recount);
-    const base = kept ?? empty;
-    const fresh = await candlesBetween(this.#db, this.#provider, base.uptoMs, uptoMs);
-    const whole = base.plus(fresh, uptoMs);
-    this.#keep(base, whole, fresh, Math.min(uptoMs, watermarkMs - CANDLE_INTERVAL_MS + 1));
+    const base = kept ?? { history: empty, begunMs: empty.uptoMs, count: 0 };
+    const fresh = await candlesBetween(this.#db, this.#provider, base.history.uptoMs, uptoMs);
+    const whole = base.history.plus(fresh, uptoMs);
+    const completeMs = Math.min(uptoMs, watermarkMs - CANDLE_INTERVAL_MS + 1);
+    if (completeMs === uptoMs) this.#keep(base, whole, fresh);
+    else if (completeMs > base.history.uptoMs) {
+      const complete = before(fresh, completeMs);
+      this.#keep(base, base.history.plus(complete, completeMs), complete);
+    }
     return whole;
   }
 
-  async #reusable(fromMs: number, uptoMs: number, recount: boolean): Promise<CandleHistory | null> {
+  async #reusable(fromMs: number, uptoMs: number, recount: boolean): Promise<Kept | null> {
     const kept = this.#kept;
-    if (kept === null || kept.uptoMs > uptoMs || kept.uptoMs < fromMs) return null;
+    if (kept === null || kept.history.uptoMs > uptoMs || kept.history.uptoMs < fromMs) return null;
     if (!recount) return kept;
-    const count = await countCandles(this.#db, this.#provider, this.#begunMs, kept.uptoMs);
-    return count === this.#count ? kept : null;
+    const count = await countCandles(this.#db, this.#provider, kept.begunMs, kept.history.uptoMs);
+    return count === kept.count ? kept : null;
   }
 
-  #keep(
-    base: CandleHistory,
-    whole: CandleHistory,
-    fresh: ReadonlyMap<string, readonly Candle[]>,
-    completeMs: number,
-  ): void {
-    if (completeMs < base.uptoMs) return;
-    const complete = completeMs === whole.uptoMs ? fresh : before(fresh, completeMs);
-    const added = [...complete.values()].reduce((sum, candles) => sum + candles.length, 0);
-    if (base === this.#kept) this.#count += added;
-    else [this.#begunMs, this.#count] = [base.uptoMs, added];
-    this.#kept = complete === fresh ? whole : base.plus(complete, completeMs);
+  #keep(base: Kept, history: CandleHistory, added: ReadonlyMap<string, readonly Candle[]>): void {
+    const more = [...added.values()].reduce((sum, candles) => sum + candles.length, 0);
+    this.#kept = { history, begunMs: base.begunMs, count: base.count + more };
   }
 }
 

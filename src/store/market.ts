@@ -7,9 +7,14 @@ import type { Database, Queryable } from './database.ts';
 import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
 import { RELAXED } from './relaxed.ts';
 
-/** Registers instruments, their symbols and their provider. Changed figures are updated. */
-export async function saveAssets(db: Queryable, provider: string, assets: readonly Asset[]): Promise<void> {
-  await db.query(
+/** Registers instruments, their symbols and their provider, with effects. Changed figures are updated. */
+export function saveAssets(
+  db: Queryable,
+  provider: string,
+  assets: readonly Asset[],
+  effects: readonly NewEffect[],
+): Promise<EffectRow[]> {
+  return db.query<EffectRow>(
     `WITH listed AS (
        SELECT * FROM jsonb_to_recordset($2::jsonb) AS a(symbol text, base text, quote text, precision int, "sizeDecimals" int, "maxLeverage" float8, "onlyIsolated" boolean, "isActive" boolean,
          "assetClass" text, "tickSize" float8, sector text)
@@ -17,13 +22,14 @@ export async function saveAssets(db: Queryable, provider: string, assets: readon
        INSERT INTO symbols (symbol, quote_currency) SELECT symbol, quote FROM listed ON CONFLICT DO NOTHING
      ), watermark AS (
        INSERT INTO ingest_cursors (provider) VALUES ($1) ON CONFLICT DO NOTHING
-     )
+     ), terms AS (
      INSERT INTO market_assets (provider, symbol, base, quote, precision, size_decimals, max_leverage, only_isolated, is_active, asset_class, tick_size, sector)
      SELECT $1, symbol, base, quote, precision, "sizeDecimals", "maxLeverage", "onlyIsolated", "isActive", coalesce("assetClass", 'perpetual'), "tickSize", sector FROM listed
      ON CONFLICT (provider, symbol) DO UPDATE SET base = excluded.base, quote = excluded.quote, precision = excluded.precision, size_decimals = excluded.size_decimals,
        max_leverage = excluded.max_leverage, only_isolated = excluded.only_isolated, is_active = excluded.is_active,
-       asset_class = excluded.asset_class, tick_size = excluded.tick_size, sector = excluded.sector, updated_at = now()`,
-    [provider, JSON.stringify(assets)],
+       asset_class = excluded.asset_class, tick_size = excluded.tick_size, sector = excluded.sector, updated_at = now()
+     ) SELECT ${EFFECT_COLUMNS} FROM add_effects($3::jsonb, $4::int)`,
+    [provider, JSON.stringify(assets), JSON.stringify(effects), EFFECT_LEASE_MS],
   );
 }
 
@@ -234,10 +240,14 @@ export async function ensurePartitions(db: Database, ticks: readonly Tick[]): Pr
 
 export type SymbolTerms = { readonly symbol: string; readonly sizeDecimals: number; readonly maxLeverage: number };
 
-export function marketAssets(db: Queryable, provider: string): Promise<Asset[]> {
-  return db.query<Asset>(
-    `SELECT symbol, base, quote, precision, size_decimals AS "sizeDecimals", max_leverage AS "maxLeverage", only_isolated AS "onlyIsolated", is_active AS "isActive"
-     FROM market_assets WHERE provider = $1 ORDER BY symbol`,
+/** The instruments of one provider or of all. */
+export function marketAssets(
+  db: Queryable,
+  provider: string | null,
+): Promise<(Asset & { readonly provider: string })[]> {
+  return db.query(
+    `SELECT provider, symbol, base, quote, precision, size_decimals AS "sizeDecimals", max_leverage AS "maxLeverage", only_isolated AS "onlyIsolated", is_active AS "isActive"
+     FROM market_assets WHERE $1::text IS NULL OR provider = $1 ORDER BY provider, symbol`,
     [provider],
   );
 }
@@ -333,6 +343,28 @@ export async function readFrame(db: Queryable, provider: string, slotMs: number)
     [provider, slotMs],
   );
   return rows[0] ? { digest: rows[0].digest, frame: rows[0].payload } : null;
+}
+
+/** Stored frames of these slots; a slot without one is left out. */
+export async function readFrames(
+  db: Queryable,
+  provider: string,
+  slots: readonly number[],
+): Promise<Map<number, StoredFrame>> {
+  const rows = await db.query<{ slotMs: number; digest: string; payload: MarketFrame }>(
+    'SELECT slot_ms AS "slotMs", digest, payload FROM market_frames WHERE market_provider = $1 AND slot_ms = ANY($2::bigint[])',
+    [provider, slots],
+  );
+  return new Map(rows.map(({ slotMs, digest, payload }) => [slotMs, { digest, frame: payload }]));
+}
+
+/** Slots of the newest frames, newest first. */
+export async function newestFrameSlots(db: Queryable, provider: string, limit: number): Promise<number[]> {
+  const rows = await db.query<{ slotMs: number }>(
+    'SELECT slot_ms AS "slotMs" FROM market_frames WHERE market_provider = $1 ORDER BY slot_ms DESC LIMIT $2',
+    [provider, limit],
+  );
+  return rows.map(({ slotMs }) => slotMs);
 }
 
 /** The slot's frame if there is one, and how far the market is known. */
