@@ -12,7 +12,7 @@ export function saveAssets(
   db: Queryable,
   provider: string,
   assets: readonly Asset[],
-  effects: readonly NewEffect[],
+  effects: readonly NewEffect[] = [],
 ): Promise<EffectRow[]> {
   return db.query<EffectRow>(
     `WITH listed AS (
