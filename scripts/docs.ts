@@ -12,6 +12,7 @@ import { z } from 'zod';
 import { arenaSchema } from '../src/config/arena.ts';
 import { environmentFields } from '../src/config/environment.ts';
 import { type Config, pace } from '../src/config.ts';
+import { ALERTS } from '../src/domain/alerts.ts';
 import { ACTION_RULES, ENTRY_RULES } from '../src/domain/guardrail-rules.ts';
 import { PLACEHOLDERS } from '../src/domain/prompt-template.ts';
 import { KEY_FAMILIES } from '../src/domain/published-keys.ts';
@@ -35,6 +36,7 @@ export const PAGES = [
   'docs/configuration.md',
   'docs/decision-cycle.md',
   'docs/errors.md',
+  'docs/incidents.md',
   'docs/jobs.md',
   'docs/keys.md',
   'docs/operations.md',
@@ -74,6 +76,16 @@ const PARTS: Readonly<Record<string, () => string>> = {
       Object.entries(PLACEHOLDERS).map(([name, meaning]) => [code(`{{${name}}}`), meaning]),
     ),
   guardrails: guardrailTable,
+  alerts: () =>
+    table(
+      ['alert', 'of a', 'severity', 'meaning'],
+      Object.entries(ALERTS).map(([name, { severity, of, meaning }]) => [
+        `[${code(name)}](#${name})`,
+        of,
+        severity,
+        meaning,
+      ]),
+    ),
   endpoints: endpointTables,
   controls: controlTable,
   errors: errorTable,
@@ -300,6 +312,24 @@ const ARENA_FIELDS: Readonly<Record<string, FieldDoc>> = {
   },
   'models[].live.isVault': { meaning: "The address is a sub-account or a vault that the agent's owner leads." },
   'models[].initialEquityUsd': { meaning: 'Cash of the account when it is opened. Later changes have no effect.' },
+  'alerts.resolveAfter': { meaning: 'How long nothing must have been seen of it before an alert is over.', min: '1s' },
+  'alerts.coolDown': {
+    meaning: 'An alert that comes back sooner after its last message is held back so long.',
+    min: '0ms',
+  },
+  'alerts.repeat': { meaning: 'How often people are reminded of an alert that lasts.', min: '1m' },
+  'alerts.slotLag': {
+    meaning: 'How long a due slot may wait to be enqueued, and a due job to be begun, before people are told.',
+    min: '1s',
+  },
+  'alerts.missedDecisions': { meaning: 'Slots without a decision before people are told.' },
+  'alerts.endpointFailures': { meaning: 'Cycles in a row that an endpoint did not answer before people are told.' },
+  'alerts.processSilence': {
+    meaning: 'How long a process may be silent before it is lost; it speaks every 15 s.',
+    min: '45s',
+  },
+  'alerts.minDiskFree': { meaning: 'Free share of the disk of the data folder below which people are told.' },
+  'maintenance.checkAlerts': { meaning: 'Looking whether anything is wrong that people must know.' },
   journal: {
     meaning: 'Whether each finished decision cycle is also written to a JSON file of its own, see operations.',
   },
@@ -395,6 +425,7 @@ function arenaWith(field: string, value: string): object {
   const arena: Record<string, unknown> = {
     schedules: { price: '1s', decision: '3m', snapshot: '5m', analytics: '1h' },
     paces: { synthetic: {}, replay: {}, hyperliquid: {} },
+    alerts: {},
     retention: {},
     guardrails: {},
     models: [structuredClone(field.includes('endpoint') ? ENDPOINT_MODEL : PLAIN_MODEL)],

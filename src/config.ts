@@ -84,6 +84,12 @@ export type Config = {
   readonly prompts: Readonly<Record<string, PromptTemplate>>;
   /** Where closed trades are posted to; null: nowhere. The secret is never logged. */
   readonly webhook: { readonly url: string; readonly secret: string; readonly timeoutMs: number } | null;
+  /** Where people are told what is wrong; null: not there. The secrets are never logged. */
+  readonly alerts: {
+    readonly webhook: { readonly url: string; readonly secret: string } | null;
+    readonly slack: { readonly url: string } | null;
+    readonly discord: { readonly url: string } | null;
+  };
   /** What answers the addresses of the original API; those without an entry are answered from the store. */
   readonly readSource: {
     readonly dir: string | null;
@@ -248,6 +254,14 @@ function toConfig(
       env.NOF0_WEBHOOK_URL && env.NOF0_WEBHOOK_SECRET
         ? { url: env.NOF0_WEBHOOK_URL, secret: env.NOF0_WEBHOOK_SECRET, timeoutMs: WEBHOOK_TIMEOUT_MS }
         : null,
+    alerts: {
+      webhook:
+        env.NOF0_ALERT_WEBHOOK_URL && env.NOF0_ALERT_WEBHOOK_SECRET
+          ? { url: env.NOF0_ALERT_WEBHOOK_URL, secret: env.NOF0_ALERT_WEBHOOK_SECRET }
+          : null,
+      slack: env.NOF0_ALERT_SLACK_URL ? { url: env.NOF0_ALERT_SLACK_URL } : null,
+      discord: env.NOF0_ALERT_DISCORD_URL ? { url: env.NOF0_ALERT_DISCORD_URL } : null,
+    },
     readSource: {
       dir: env.NOF0_FILES_DIR === undefined ? null : path.resolve(cwd, env.NOF0_FILES_DIR),
       sources: env.NOF0_READ_SOURCE,

@@ -1,5 +1,6 @@
 /** What becomes of effects: keys are refreshed, jobs reach their queue, trades the stream. */
 
+import { type AlertDoors, alertRetryMs, deliverAlert } from './consumers/alert-effects.ts';
 import { parseJournalTarget } from './domain/journal.ts';
 import type { Family } from './domain/published-keys.ts';
 import { parseTarget, type Target } from './domain/published-keys.ts';
@@ -24,6 +25,7 @@ export type EffectDoors = {
   readonly prices: PriceKeys;
   readonly queues: JobQueues;
   readonly stream: TradeStream;
+  readonly alerts: AlertDoors;
   readonly logger: Logger;
   /** Folder of journal files; null: files that are asked for are left to other processes. */
   readonly journalDir: string | null;
@@ -75,6 +77,14 @@ export function registerEffects(outbox: Outbox, doors: EffectDoors): void {
     );
     await crossing('write queue', () => doors.queues.add(rows.filter((row) => !poison.has(row)).map(toEnqueue)));
   });
+  outbox.register(
+    'alert',
+    (rows) => Promise.all(rows.map((row) => deliverAlert(doors.alerts, row))).then(() => undefined),
+    {
+      alone: true,
+      retryMs: alertRetryMs,
+    },
+  );
   outbox.register('stream', (rows) => crossing('write trades:stream', () => doors.stream.publish(rows)), {
     ordered: true,
     unsafe: (rows) => doors.stream.forgettable(rows),

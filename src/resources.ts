@@ -130,7 +130,8 @@ export async function openResources(options: OpenOptions): Promise<Resources> {
     closers.push(() => live.close());
     const journalDir = options.journalDir ?? null;
     const gatherMs = run.kind === 'replay' ? REPLAY_GATHER_MS : null;
-    registerEffects(outbox, { db, publisher, prices, queues, stream, logger, journalDir, gatherMs });
+    const alerts = { db, channels: config.alerts, logger, metrics };
+    registerEffects(outbox, { db, publisher, prices, queues, stream, alerts, logger, journalDir, gatherMs });
     closers.push(() => outbox.close());
     const history = new RunHistory(db, logger);
     closers.push(() => history.close());

@@ -30,8 +30,8 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   engine: ['domain', 'store', 'jobs', 'market', 'exchange', 'llm'],
   http: ['domain', 'engine', 'projections', 'jobs', 'resources', 'import'],
   cli: ['domain', 'engine', 'projections', 'jobs', 'resources', 'http', 'import', 'consumers', 'embedded', 'run'],
-  // Those outside who are handed the trades of the stream.
-  consumers: ['redis'],
+  // Those outside who are handed the trades of the stream, and those who are told what is wrong.
+  consumers: ['redis', 'domain', 'store'],
   // The files of the original, read into the tables.
   import: ['domain', 'store', 'jobs', 'engine'],
   // What the platform does for itself: a kind of handler that many processes share.

@@ -10,6 +10,7 @@ import { analyticsHandler } from './analytics.ts';
 import { decisionCycleHandler } from './decision-cycle.ts';
 import { type Handler, startWorker } from './define-worker.ts';
 import { maintenanceHandler } from './maintenance.ts';
+import { startPresence } from './presence.ts';
 import { priceIngestHandler } from './price-ingest.ts';
 import { startRelay } from './relay.ts';
 import { snapshotHandler } from './snapshot.ts';
@@ -61,6 +62,7 @@ export async function startWorkers(
     startWorker(resources, name, handlers[name] as Handler<typeof name>, options.concurrency + waiting(name, opened)),
   );
   const relay = startRelay(resources);
+  const presence = startPresence(resources);
   const control = await hearControl(
     resources.queueRedisUrl,
     resources.keys,
@@ -72,7 +74,7 @@ export async function startWorkers(
   await Promise.all(workers.map((worker) => worker.bull.waitUntilReady()));
   return {
     async close(deadlineMs) {
-      await Promise.all([relay.stop(), ...workers.map((worker) => worker.close(deadlineMs))]);
+      await Promise.all([relay.stop(), presence.stop(), ...workers.map((worker) => worker.close(deadlineMs))]);
       control.close();
     },
   };

@@ -11,6 +11,7 @@ import { type EffectRow, hasUnfinishedJobs } from '../src/store/effects.ts';
 import { finishRun } from '../src/store/runs.ts';
 import { type DueSlot, fireSlots, listSchedules, type ReplayMoment, type Schedule } from '../src/store/schedules.ts';
 import { operator } from '../src/telemetry/operator.ts';
+import { startPresence } from './presence.ts';
 import { startRelay } from './relay.ts';
 
 /** Longest sleep between two looks at the schedules: other schedulers may change them. */
@@ -40,12 +41,13 @@ export async function startScheduler(
   const loop =
     resources.run.kind === 'replay' ? new ReplayLoop(resources, stories, speed) : new RealTimeLoop(resources, stories);
   const relay = startRelay(resources);
+  const presence = startPresence(resources);
   const finished = loop.run();
   return {
     finished,
     async stop() {
       loop.stop();
-      await Promise.all([finished, relay.stop()]);
+      await Promise.all([finished, relay.stop(), presence.stop()]);
     },
   };
 }

@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { JOB_NAMES } from '../jobs/registry.ts';
+import { alertCommand } from './alert.ts';
 import { askCommand } from './ask.ts';
 import { backfillCommand } from './backfill.ts';
 import { backtestCommand } from './backtest.ts';
@@ -65,6 +66,7 @@ export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'q
   modelsCommand(program);
   runsCommand(program);
   auditCommand(program);
+  alertCommand(program);
   exportCommand(program);
   consumeCommand(program);
   importCommand(program);

@@ -212,6 +212,28 @@ export const arenaSchema = z.strictObject({
       guardPositions: cron.default('* * * * *'),
       /** Refreshing the materialized views. */
       refreshViews: cron.default('*/5 * * * *'),
+      /** Looking whether anything is wrong that people must know. */
+      checkAlerts: cron.default('* * * * *'),
+    })
+    .prefault({}),
+  alerts: z
+    .strictObject({
+      /** How long nothing must have been seen of it before an alert is over. */
+      resolveAfter: duration(1000).default(120_000),
+      /** An alert that comes back sooner after its last message is held back so long. */
+      coolDown: duration(0).default(900_000),
+      /** How often people are reminded of an alert that lasts. */
+      repeat: duration(60_000).default(6 * 3_600_000),
+      /** How long a due slot may wait to be enqueued, and a due job to be begun. */
+      slotLag: duration(1000).default(120_000),
+      /** Slots without a decision. */
+      missedDecisions: z.int().positive().default(5),
+      /** Cycles in a row that an endpoint did not answer. */
+      endpointFailures: z.int().positive().max(50).default(3),
+      /** How long a process may be silent. */
+      processSilence: duration(45_000).default(60_000),
+      /** Free share of the disk of the data folder. */
+      minDiskFree: fraction.default(0.1),
     })
     .prefault({}),
   retention: z

@@ -151,6 +151,22 @@ export const environmentFields = {
     .min(16, 'at least 16 characters')
     .optional()
     .describe('Key of the signature of posted trades (HMAC-SHA256); whsec_ and base64, or any text.'),
+  NOF0_ALERT_WEBHOOK_URL: url(['http:', 'https:'])
+    .optional()
+    .describe(
+      'Where alerts are posted to, signed. Set it, and those below, for every process that works or schedules.',
+    ),
+  NOF0_ALERT_WEBHOOK_SECRET: z
+    .string()
+    .min(16, 'at least 16 characters')
+    .optional()
+    .describe('Key of the signature of posted alerts (HMAC-SHA256); whsec_ and base64, or any text.'),
+  NOF0_ALERT_SLACK_URL: url(['http:', 'https:'])
+    .optional()
+    .describe('Incoming webhook of a Slack channel that alerts are posted to. It is a secret.'),
+  NOF0_ALERT_DISCORD_URL: url(['http:', 'https:'])
+    .optional()
+    .describe('Webhook of a Discord channel that alerts are posted to. It is a secret.'),
   OTEL_EXPORTER_OTLP_ENDPOINT: url(['http:', 'https:'])
     .optional()
     .describe('Base address of a collector of OpenTelemetry traces (OTLP over HTTP). Unset: no traces.'),
@@ -184,6 +200,11 @@ export const environmentSchema = z
   .refine((env) => (env.NOF0_WEBHOOK_URL === undefined) === (env.NOF0_WEBHOOK_SECRET === undefined), {
     message: 'NOF0_WEBHOOK_URL and NOF0_WEBHOOK_SECRET together',
     path: ['NOF0_WEBHOOK_URL'],
+    when: always,
+  })
+  .refine((env) => (env.NOF0_ALERT_WEBHOOK_URL === undefined) === (env.NOF0_ALERT_WEBHOOK_SECRET === undefined), {
+    message: 'NOF0_ALERT_WEBHOOK_URL and NOF0_ALERT_WEBHOOK_SECRET together',
+    path: ['NOF0_ALERT_WEBHOOK_URL'],
     when: always,
   });
 

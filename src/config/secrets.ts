@@ -12,7 +12,13 @@ export const SECRET_VARIABLES = [
   'REDIS_QUEUE_URL',
   'REDIS_CACHE_URL',
   'NOF0_WEBHOOK_SECRET',
+  'NOF0_ALERT_WEBHOOK_SECRET',
+  'NOF0_ALERT_SLACK_URL',
+  'NOF0_ALERT_DISCORD_URL',
 ] as const;
+
+/** Addresses that are secrets as a whole: whoever knows one may post. */
+const SECRET_ADDRESSES: ReadonlySet<string> = new Set(['NOF0_ALERT_SLACK_URL', 'NOF0_ALERT_DISCORD_URL']);
 
 const FILE = '_FILE';
 
@@ -49,8 +55,12 @@ export function secretValues(
   keyNames: readonly string[],
   credentials: readonly Credential[],
 ): string[] {
-  const given = [...SECRET_VARIABLES, ...keyNames].flatMap((name) => variables[name] ?? []);
-  return [...given.flatMap(secretsIn), ...credentials.map(({ secret }) => secret)];
+  const given = [...SECRET_VARIABLES, ...keyNames].flatMap((name) => {
+    const value = variables[name];
+    if (value === undefined) return [];
+    return SECRET_ADDRESSES.has(name) ? [value] : secretsIn(value);
+  });
+  return [...given, ...credentials.map(({ secret }) => secret)];
 }
 
 function secretsIn(value: string): string[] {

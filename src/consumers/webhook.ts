@@ -4,13 +4,11 @@
  */
 
 import { createHmac } from 'node:crypto';
-import { messageOf } from '../errors.ts';
+import { postJson } from './post-json.ts';
 import type { Delivery, TradeConsumer } from './trade-consumer.ts';
 
 export type WebhookSettings = { readonly url: string; readonly secret: string; readonly timeoutMs: number };
 
-/** Answers that say that this very body will never be taken. */
-const PERMANENT = new Set([400, 410, 413, 422]);
 const PREFIXED = /^whsec_/;
 
 /** Fields of the stream that are numbers. */
@@ -35,33 +33,21 @@ export function webhookSignature(secret: string, id: string, seconds: number, bo
   return `v1,${createHmac('sha256', key).update(`${id}.${seconds}.${body}`).digest('base64')}`;
 }
 
+/** Headers of a signed post that is sent now. */
+export function webhookHeaders(secret: string, id: string, body: string): Record<string, string> {
+  const seconds = Math.floor(Date.now() / 1000);
+  return {
+    'webhook-id': id,
+    'webhook-timestamp': String(seconds),
+    'webhook-signature': webhookSignature(secret, id, seconds, body),
+  };
+}
+
 export function webhook(settings: WebhookSettings): TradeConsumer {
   return { name: 'webhook', deliver: (fields) => post(settings, fields) };
 }
 
-async function post({ url, secret, timeoutMs }: WebhookSettings, fields: Fields): Promise<Delivery> {
+function post({ url, secret, timeoutMs }: WebhookSettings, fields: Fields): Promise<Delivery> {
   const [id, body] = [webhookId(fields), webhookBody(fields)];
-  const seconds = Math.floor(Date.now() / 1000);
-  try {
-    const response = await fetch(url, {
-      method: 'POST',
-      // A redirect could lead the signed body anywhere; it counts as a failure.
-      redirect: 'manual',
-      signal: AbortSignal.timeout(timeoutMs),
-      headers: {
-        'content-type': 'application/json',
-        'webhook-id': id,
-        'webhook-timestamp': String(seconds),
-        'webhook-signature': webhookSignature(secret, id, seconds, body),
-      },
-      body,
-    });
-    await response.body?.cancel();
-    if (response.ok) return { kind: 'delivered' };
-    return { kind: 'failed', reason: `answered ${response.status}`, permanent: PERMANENT.has(response.status) };
-  } catch (error) {
-    // What fetch throws says "fetch failed"; its cause says why.
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    return { kind: 'failed', reason: messageOf(cause), permanent: false };
-  }
+  return postJson({ url, timeoutMs, body, headers: webhookHeaders(secret, id, body) });
 }

@@ -1,5 +1,6 @@
 /** The sweep for positions without a live stop: whatever took the stop away, the position gets it back, or people are told. */
 
+import type { Finding } from '../domain/alerts.ts';
 import { clientOrderId } from '../domain/ids.ts';
 import { refresh } from '../domain/published-keys.ts';
 import { type StopRepair, stopRepairs } from '../domain/stops.ts';
@@ -8,6 +9,7 @@ import { cycleMemory } from '../store/cycle-memory.ts';
 import { attachStops } from '../store/decisions.ts';
 import { type Lease, releaseLease, takeLease } from '../store/leases.ts';
 import { crossing } from '../telemetry/boundaries.ts';
+import { raiseAlert } from './alerts.ts';
 import { committed, done, type Outcome, type Stories } from './context.ts';
 import { syncFills } from './ingest-fills.ts';
 
@@ -16,6 +18,7 @@ const EXPIRES_AFTER_MS = 10_000;
 /** Looks after the positions of every model, one after the other. A model whose cycle is running is left to that cycle. */
 export async function guardPositions(stories: Stories, asOfMs: number, signal: AbortSignal): Promise<Outcome> {
   const counts = { repaired: 0, reported: 0, busy: 0 };
+  const findings: Finding[] = [];
   for (const modelId of stories.traders.keys()) {
     signal.throwIfAborted();
     if ((await repairsOf(stories, modelId, asOfMs)).length === 0) continue;
@@ -29,10 +32,12 @@ export async function guardPositions(stories: Stories, asOfMs: number, signal: A
       const done = await guardOne(stories, lease, asOfMs, signal);
       counts.repaired += done.repaired;
       counts.reported += done.reported;
+      findings.push(...done.findings);
     } finally {
       await releaseLease(stories.db, lease);
     }
   }
+  await raiseAlert(stories, 'naked_position', findings);
   return done(counts);
 }
 
@@ -48,8 +53,12 @@ async function guardOne(stories: Stories, lease: Lease, asOfMs: number, signal: 
     stories.logger.warn({ model: modelId, symbol }, 'a position stands without a stop, and none is remembered for it');
   }
   const orders = repairs.flatMap((repair) => orderOf(modelId, repair, nowMs));
-  if (orders.length > 0) await act(stories, modelId, orders, nowMs, signal);
-  return { repaired: orders.length, reported: reported.length };
+  const acted = orders.length > 0 ? await act(stories, modelId, orders, nowMs, signal) : [];
+  const left = reported.map(({ symbol }) => ({
+    subject: `${modelId} ${symbol}`,
+    summary: 'stands without a stop, and none is remembered for it',
+  }));
+  return { repaired: orders.length, reported: reported.length, findings: [...left, ...acted] };
 }
 
 async function repairsOf(stories: Stories, modelId: string, nowMs: number): Promise<StopRepair[]> {
@@ -88,9 +97,10 @@ async function act(
   orders: readonly OrderIntent[],
   nowMs: number,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Finding[]> {
   const { exchange, metrics, logger, db } = stories;
   const request = exchange.prepare(modelId, orders, nowMs, nowMs + EXPIRES_AFTER_MS);
+  const findings: Finding[] = [];
   const results = await crossing('call exchange.send', () => exchange.send(request, nowMs, signal));
   for (const [index, result] of results.entries()) {
     const order = orders[index];
@@ -98,14 +108,20 @@ async function act(
     metrics.positionsUnguarded.inc({ model: modelId, outcome });
     const error = result.error === null ? {} : { error: result.error };
     logger.warn({ model: modelId, symbol: order?.symbol, outcome, ...error }, 'a position stood without its stop');
+    const end = { failed: 'and it could not be helped', stop_placed: 'it has it back', closed: 'it was closed' }[
+      outcome
+    ];
+    const why = result.error === null ? '' : ` (${result.error})`;
+    findings.push({ subject: `${modelId} ${order?.symbol}`, summary: `stood without its stop; ${end}${why}` });
   }
   await syncFills(stories, modelId, nowMs, { snapshot: true });
   const placed = orders.flatMap((order, index) => attachedOf(order, results[index]));
-  if (placed.length === 0) return;
+  if (placed.length === 0) return findings;
   const effects = await committed(stories, 'guard-positions', () =>
     attachStops(db, modelId, placed, [refresh('positions', modelId)]),
   );
   await stories.drain(effects);
+  return findings;
 }
 
 function attachedOf(order: OrderIntent, result: OrderResult | undefined): { symbol: string; slOid: number }[] {

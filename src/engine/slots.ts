@@ -50,6 +50,7 @@ export function schedulesOf(config: Config, pace: Schedules, provider: string, r
     'warm-cache': maintenance.warmCache,
     'guard-positions': maintenance.guardPositions,
     'refresh-views': maintenance.refreshViews,
+    'check-alerts': maintenance.checkAlerts,
   };
   const own = MAINTENANCE_TASKS.map(
     (task): Wanted => ({

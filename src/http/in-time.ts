@@ -6,10 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const CHECK_TIMEOUT_MS = 1500;
 
 /** The result of `work`, or an error when it takes longer than a probe may. The work itself goes on. */
-export async function inTime<T>(work: Promise<T>): Promise<T> {
+export async function inTime<T>(work: Promise<T>, timeoutMs = CHECK_TIMEOUT_MS): Promise<T> {
   const timer = new AbortController();
-  const late = sleep(CHECK_TIMEOUT_MS, undefined, { signal: timer.signal }).then(() => {
-    throw new Error(`no answer in ${CHECK_TIMEOUT_MS} ms`);
+  const late = sleep(timeoutMs, undefined, { signal: timer.signal }).then(() => {
+    throw new Error(`no answer in ${timeoutMs} ms`);
   });
   // The loser of the race rejects later, when nobody listens any more.
   late.catch(() => undefined);

@@ -2,7 +2,7 @@
 
 import { Hono } from 'hono';
 import type { Resources } from '../resources.ts';
-import { inTime } from './in-time.ts';
+import { checkServers } from './check-servers.ts';
 import { Scrape } from './scrape.ts';
 
 /** Addresses of this file, for the index page. */
@@ -28,25 +28,4 @@ export function operationRoutes(resources: Resources): Hono {
     return c.body(await registry.metrics(), 200, { 'Content-Type': registry.contentType });
   });
   return routes;
-}
-
-type Check = 'up' | 'down';
-
-/** Asks every server at once. Without the cache the process still works: reads come from Postgres. */
-export async function checkServers({ db, queueRedis, cacheRedis }: Resources): Promise<Record<string, Check>> {
-  const check = async (answered: Promise<unknown>): Promise<Check> => {
-    try {
-      await inTime(answered);
-      return 'up';
-    } catch {
-      // The answer of the probe is the report; the connection's own error handler logs the reason.
-      return 'down';
-    }
-  };
-  const [postgres, queue, cache] = await Promise.all([
-    check(db.query('SELECT 1')),
-    check(queueRedis.ping()),
-    check(cacheRedis.ping()),
-  ]);
-  return { postgres, queue, cache };
 }

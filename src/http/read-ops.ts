@@ -3,16 +3,20 @@
 import { type SlotLag, slotLags } from '../engine/slots.ts';
 import { messageOf } from '../errors.ts';
 import type { Resources } from '../resources.ts';
+import { listAlerts } from '../store/alerts.ts';
 import { openLetters } from '../store/dead-letters.ts';
 import { pendingEffects, stuckEffects } from '../store/effects.ts';
 import { modelIds } from '../store/models.ts';
+import { listProcesses } from '../store/processes.ts';
 import { listSchedules } from '../store/schedules.ts';
 import { traderStates } from '../store/trader-state.ts';
+import { checkServers } from './check-servers.ts';
 import { inTime } from './in-time.ts';
-import { checkServers } from './operations.ts';
 
 /** Rows of the outbox that are shown with what went wrong. */
 const STUCK_SHOWN = 20;
+/** Alerts that have ended are shown so long. */
+const RECENT_MS = 3_600_000;
 
 type Part = (resources: Resources) => Promise<unknown>;
 
@@ -26,6 +30,8 @@ const PARTS: Readonly<Record<string, Part>> = {
   },
   effects: async ({ db }) => ({ pending: await pendingEffects(db), stuck: await stuckEffects(db, STUCK_SHOWN) }),
   failed: ({ db }) => openLetters(db),
+  alerts: ({ db }) => listAlerts(db, RECENT_MS),
+  processes: ({ db }) => listProcesses(db),
   traders: async ({ db }) => {
     const rows = await traderStates(db, await modelIds(db));
     return rows.sort((a, b) => a.traderId.localeCompare(b.traderId));

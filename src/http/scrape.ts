@@ -3,7 +3,6 @@
  * not answer the figures are missing, and a counter says so.
  */
 
-import type { Gauge } from 'prom-client';
 import { messageOf } from '../errors.ts';
 import { JOB_NAMES } from '../jobs/registry.ts';
 import { countKeys } from '../projections/count-keys.ts';
@@ -12,20 +11,13 @@ import { openLetters } from '../store/dead-letters.ts';
 import { pendingEffects } from '../store/effects.ts';
 import { tableSizes } from '../store/table-sizes.ts';
 import { inTime } from './in-time.ts';
+import type { Source } from './scrape-source.ts';
+import { stateSources } from './scrape-state.ts';
 
 /** How long figures that are dear to get, or hardly move, stand. */
 const HOLD_MS = 30_000;
 
 const EFFECT_KINDS = ['project', 'enqueue', 'stream'];
-
-type Sample = { readonly gauge: Gauge; readonly labels: Record<string, string>; readonly value: number };
-
-type Source = {
-  readonly name: string;
-  readonly gauges: readonly Gauge[];
-  readonly holdMs: number;
-  measure(): Promise<readonly Sample[]>;
-};
 
 export class Scrape {
   readonly #resources: Resources;
@@ -35,7 +27,14 @@ export class Scrape {
 
   constructor(resources: Resources) {
     this.#resources = resources;
-    this.#sources = [outbox(resources), queues(resources), letters(resources), keys(resources), tables(resources)];
+    this.#sources = [
+      outbox(resources),
+      queues(resources),
+      letters(resources),
+      keys(resources),
+      tables(resources),
+      ...stateSources(resources),
+    ];
   }
 
   /** Brings the gauges up to date as far as their sources answer. Never throws; callers that come together share one round. */

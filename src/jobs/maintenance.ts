@@ -9,13 +9,14 @@ export const MAINTENANCE_TASKS = [
   'warm-cache',
   'guard-positions',
   'refresh-views',
+  'check-alerts',
 ] as const;
 export type MaintenanceTask = (typeof MAINTENANCE_TASKS)[number];
 
 export const maintenance = defineJob({
   name: 'maintenance',
   summary:
-    'look after the platform itself: take over effects, prune run history, check and repair keys, warm the cache, give positions their stop back, refresh the views',
+    'look after the platform itself: take over effects, prune run history, check and repair keys, warm the cache, give positions their stop back, refresh the views, tell people what is wrong',
   version: 1,
   payload: z.strictObject({
     v: z.literal(1).default(1),

@@ -1,5 +1,6 @@
 /** What the platform does for itself. Every task may run at any time, in any process, and twice. */
 
+import { raiseAlert } from '../engine/alerts.ts';
 import { done, type Outcome, type Stories } from '../engine/context.ts';
 import { guardPositions } from '../engine/guard-positions.ts';
 import type { MaintenanceTask } from '../jobs/maintenance.ts';
@@ -7,6 +8,7 @@ import { repairKeys } from '../projections/check.ts';
 import type { Resources } from '../resources.ts';
 import { refreshViews } from '../store/analytics.ts';
 import { pruneRuns } from '../store/job-runs.ts';
+import { checkAlerts } from './check-alerts.ts';
 
 /** Keys refreshed at a time when all of them are. */
 const WARM_CHUNK = 200;
@@ -37,12 +39,18 @@ export const TASKS: Readonly<Record<MaintenanceTask, Task>> = {
     return done({ pruned });
   },
 
-  async 'check-consistency'({ publisher, metrics, logger }) {
+  async 'check-consistency'({ publisher, metrics, logger }, _signal, stories) {
     const { compared, differences } = await repairKeys(publisher);
     for (const { family, text } of differences) {
       metrics.inconsistencies.inc({ family });
       logger.warn({ family, difference: text }, 'a key did not say what Postgres says; it was refreshed');
     }
+    const findings = [...new Set(differences.map(({ family }) => family))].map((family) => {
+      const [first, ...more] = differences.filter((one) => one.family === family);
+      const others = more.length > 0 ? `, and ${more.length} more` : '';
+      return { subject: family, summary: `${first?.text}${others}; refreshed` };
+    });
+    await raiseAlert(stories, 'inconsistency', findings);
     return done({ compared, repaired: differences.length });
   },
 
@@ -63,4 +71,6 @@ export const TASKS: Readonly<Record<MaintenanceTask, Task>> = {
     end();
     return done();
   },
+
+  'check-alerts': async (resources, _signal, stories) => done(await checkAlerts(resources, stories)),
 };

@@ -30,7 +30,10 @@ export type StreamEffect = {
 /** Write the journal file of a finished cycle. */
 export type JournalEffect = { readonly kind: 'journal'; readonly target: string };
 
-export type NewEffect = ProjectEffect | EnqueueEffect | StreamEffect | JournalEffect;
+/** Send a message about something that is wrong through a channel. */
+export type AlertEffect = { readonly kind: 'alert'; readonly target: string; readonly payload: object };
+
+export type NewEffect = ProjectEffect | EnqueueEffect | StreamEffect | JournalEffect | AlertEffect;
 
 export type EffectRow = {
   readonly id: number;

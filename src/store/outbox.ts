@@ -31,6 +31,10 @@ export type EffectOptions = {
   readonly unsafe?: (rows: readonly EffectRow[]) => Promise<readonly EffectRow[]>;
   /** Nobody waits for them: what comes within this time is applied together. Much shorter than a lease. */
   readonly gatherMs?: number;
+  /** Each row is applied by itself, and nobody waits for it: it goes to somebody outside, who may be slow or away. */
+  readonly alone?: boolean;
+  /** How long a row whose try failed waits for the next; a second unless told. */
+  readonly retryMs?: (row: EffectRow) => number;
 };
 
 type Handler = EffectOptions & { readonly apply: EffectHandler; readonly gatherer: Gatherer<EffectRow> | null };
@@ -50,6 +54,7 @@ export class Outbox {
   /** What ends together is settled together; under load that is one statement for many jobs. */
   readonly #settled: Batcher<Covered>;
   #idle: (() => void)[] = [];
+  readonly #background = new Set<Promise<void>>();
 
   constructor(db: Database, logger: Logger, metrics: Metrics) {
     this.#db = db;
@@ -97,9 +102,10 @@ export class Outbox {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  /** Applies what was gathered, and waits for it. */
+  /** Applies what was gathered, and waits for it and for what goes on by itself. */
   async close(): Promise<void> {
     await Promise.all([...this.#handlers.values()].map(({ gatherer }) => gatherer?.close()));
+    await Promise.all(this.#background);
   }
 
   /** One round of the relay: takes over what nobody drains. Returns how many rows it found. */
@@ -113,16 +119,20 @@ export class Outbox {
   async #drainNow(rows: readonly EffectRow[]): Promise<void> {
     if (rows.length === 0) return;
     const kinds = [...new Set(rows.map((row) => row.kind))];
-    await beyondAbort(() =>
-      Promise.all(
-        kinds.map((kind) =>
-          this.#drainKind(
-            kind,
-            rows.filter((row) => row.kind === kind),
-          ),
-        ),
-      ),
-    );
+    const ofKind = (kind: EffectRow['kind']) => rows.filter((row) => row.kind === kind);
+    const [slow, quick] = [true, false].map((alone) => kinds.filter((kind) => this.#isAlone(kind) === alone));
+    for (const kind of slow ?? [])
+      for (const row of ofKind(kind)) this.#inBackground(beyondAbort(() => this.#drainKind(kind, [row])));
+    await beyondAbort(() => Promise.all((quick ?? []).map((kind) => this.#drainKind(kind, ofKind(kind)))));
+  }
+
+  #isAlone(kind: EffectRow['kind']): boolean {
+    return this.#handlers.get(kind)?.alone === true;
+  }
+
+  #inBackground(work: Promise<void>): void {
+    this.#background.add(work);
+    void work.finally(() => this.#background.delete(work));
   }
 
   async #settle(applied: readonly EffectRow[], unsafe: readonly EffectRow[]): Promise<void> {
@@ -152,7 +162,9 @@ export class Outbox {
       this.#metrics.effectFailures.inc({ kind }, rows.length);
       this.#logger.warn({ kind, rows: rows.length, error: messageOf(error) }, 'effects stay in the outbox');
       // Without Postgres the lease simply runs out.
-      await releaseEffects(this.#db, ids, messageOf(error), RETRY_DELAY_MS).catch(() =>
+      const first = rows[0];
+      const delayMs = (first && handler.retryMs?.(first)) ?? RETRY_DELAY_MS;
+      await releaseEffects(this.#db, ids, messageOf(error), delayMs).catch(() =>
         this.#metrics.swallowed.inc({ reason: 'effect_release' }),
       );
     }

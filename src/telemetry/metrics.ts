@@ -207,6 +207,12 @@ export function createMetrics(withProcessMetrics = true) {
       labelNames: ['consumer', 'outcome'],
       registers,
     }),
+    alertMessages: new Counter({
+      name: 'nof0_alert_messages_total',
+      help: 'Tries to send an alert: delivered, failed (tried again), or dropped (given up)',
+      labelNames: ['channel', 'outcome'],
+      registers,
+    }),
     streamClients: new Gauge({
       name: 'nof0_stream_clients',
       help: 'Clients of /api/stream that are connected to this process',
@@ -301,6 +307,29 @@ function createScrapeMetrics(registers: Registry[]) {
       name: 'nof0_dead_letters',
       help: 'Jobs that failed for good and that nobody has redriven',
       labelNames: ['job'],
+      registers,
+    }),
+    alertsFiring: new Gauge({
+      name: 'nof0_alerts_firing',
+      help: 'Subjects of an alert that the platform itself has found wrong and that are not over',
+      labelNames: ['alert', 'severity'],
+      registers,
+    }),
+    scheduleLag: new Gauge({
+      name: 'nof0_schedule_lag_seconds',
+      help: 'How long the slot that has been due longest waits to be enqueued; 0 when none does',
+      registers,
+    }),
+    serverUp: new Gauge({
+      name: 'nof0_server_up',
+      help: 'Whether a server answers: postgres, queue, cache',
+      labelNames: ['server'],
+      registers,
+    }),
+    diskFree: new Gauge({
+      name: 'nof0_disk_free_ratio',
+      help: "Free share of the disk of a host's data folder, as its processes last said",
+      labelNames: ['host'],
       registers,
     }),
     keys: new Gauge({

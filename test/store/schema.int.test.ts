@@ -49,6 +49,7 @@ const BEYOND_PRISMA = {
   views: ['v_crypto_prices_latest', 'v_leaderboard', 'v_since_inception', 'v_trade_totals'],
   partitioned: ['price_ticks'],
   checks: [
+    'alerts_state',
     'analytics_pending_kind',
     'analytics_values_count',
     'conversation_messages_role',

@@ -1,6 +1,8 @@
 // The operators' page. Whatever the server says is put in as text, never as markup.
 
 const POLL_MS = 3000;
+/** A process speaks every 15 s. */
+const SILENT_MS = 60_000;
 const byId = (id) => document.getElementById(id);
 let isOperator = false;
 let shownLetters = [];
@@ -226,7 +228,21 @@ function showQueues(queues) {
   );
 }
 
+function showProcesses(processes) {
+  const rows = processes.map((one) => [
+    one.name,
+    when(one.startedMs),
+    state(`${span(one.silentMs)} ago`, one.silentMs < SILENT_MS),
+    one.diskFree === null ? '' : state(`${Math.round(one.diskFree * 100)} %`, one.diskFree > 0.1),
+  ]);
+  put(
+    'processes',
+    table(['process', 'since (UTC)', 'last seen', 'disk free'], rows, 'no process has said that it works'),
+  );
+}
+
 const SHOW = {
+  processes: showProcesses,
   traders: showTraders,
   alerts: showAlerts,
   effects: showEffects,
