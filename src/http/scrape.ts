@@ -17,7 +17,7 @@ import { stateSources } from './scrape-state.ts';
 /** How long figures that are dear to get, or hardly move, stand. */
 const HOLD_MS = 30_000;
 
-const EFFECT_KINDS = ['project', 'enqueue', 'stream'];
+const EFFECT_KINDS = ['project', 'enqueue', 'stream', 'alert'];
 
 export class Scrape {
   readonly #resources: Resources;
