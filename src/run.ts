@@ -5,6 +5,8 @@ import path from 'node:path';
 import pg from 'pg';
 import type { Config } from './config.ts';
 import { CodedError, messageOf } from './errors.ts';
+import { connectRedis, openRedis, type RedisRole } from './redis/connections.ts';
+import { forgetRun } from './redis/forget-run.ts';
 import { redactUrl } from './telemetry/logger.ts';
 
 /** The run that has the plain names on shared servers: the database of the address and the prefix as configured. */
@@ -82,6 +84,24 @@ export async function ensureDatabase(databaseUrl: string): Promise<void> {
   }).catch((error: unknown) => {
     throw unavailable(databaseUrl, error);
   });
+}
+
+/** Removes everything of the run from both Redis: for a run whose database was replaced. Nobody may work on it. */
+export async function forgetKeys({ queueRedisUrl, cacheRedisUrl }: RunServers, prefix: string): Promise<void> {
+  const roles: [RedisRole, string][] = [
+    ['queue', queueRedisUrl],
+    ['cache', cacheRedisUrl],
+  ];
+  for (const [role, url] of roles) {
+    // What goes wrong rejects the command that is under way.
+    const redis = openRedis(url, 'nof0-forget', () => {});
+    try {
+      await connectRedis(redis, role, redactUrl(url));
+      await forgetRun(redis, prefix);
+    } finally {
+      redis.disconnect();
+    }
+  }
 }
 
 async function withClient(url: string, use: (client: pg.Client) => Promise<void>): Promise<void> {

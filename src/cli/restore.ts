@@ -2,12 +2,10 @@
 
 import path from 'node:path';
 import type { Command } from 'commander';
-import { connectRedis, openRedis, type RedisRole } from '../redis/connections.ts';
-import { forgetRun } from '../redis/forget-run.ts';
+import { forgetKeys } from '../run.ts';
 import { load } from '../store/backup/load.ts';
 import { type Manifest, readBackup } from '../store/backup/manifest.ts';
 import { dropDatabase, replacementFor } from '../store/backup/replace.ts';
-import { redactUrl } from '../telemetry/logger.ts';
 import { confirm } from './confirm.ts';
 import { note, print } from './output.ts';
 import { type CommonFlags, type Session, withSession } from './session.ts';
@@ -42,7 +40,7 @@ async function restore(session: Session, dir: string, manifest: Manifest, drop: 
   let kept: string | null;
   try {
     await load(replacement.url, dir, manifest, (table, rows) => note(`${table}: ${rows.toLocaleString('en-US')} rows`));
-    await forgetRedis(session);
+    await forgetKeys(session.servers, session.prefix);
     kept = await replacement.swap();
   } catch (error) {
     await replacement.discard();
@@ -54,22 +52,6 @@ async function restore(session: Session, dir: string, manifest: Manifest, drop: 
   note(`${((Date.now() - startedAt) / 1000).toFixed(1)} s; ${published} promises taken up`);
   if (kept !== null && !drop) note(`what stood there before is the database ${kept}; drop it when all is well`);
   note(`check it with: nof0 verify --run ${session.run}`);
-}
-
-async function forgetRedis({ servers, prefix, logger }: Session): Promise<void> {
-  const roles: [RedisRole, string][] = [
-    ['queue', servers.queueRedisUrl],
-    ['cache', servers.cacheRedisUrl],
-  ];
-  for (const [role, url] of roles) {
-    const redis = openRedis(url, 'nof0-restore', (error) => logger.warn({ error: error.message }, `${role} redis`));
-    try {
-      await connectRedis(redis, role, redactUrl(url));
-      await forgetRun(redis, prefix);
-    } finally {
-      redis.disconnect();
-    }
-  }
 }
 
 /** What was promised when the backup was made, and the trade stream, which lives nowhere else. Keys are filled when they are read. */
