@@ -8,6 +8,8 @@ import { REPO } from '../paths.ts';
 const read = (file: string) => readFileSync(path.join(REPO, file), 'utf8');
 const MARKDOWN = [
   'README.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
   ...readdirSync(path.join(REPO, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => path.posix.join('docs', name)),
