@@ -4,7 +4,7 @@ import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { HonoAdapter } from '@bull-board/hono';
 import { serveStatic } from '@hono/node-server/serve-static';
-import { Hono, type MiddlewareHandler } from 'hono';
+import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import type { Resources } from '../resources.ts';
 import { audit } from '../store/audit.ts';
 import { Redactor } from '../telemetry/redact.ts';
@@ -36,13 +36,25 @@ function answerSafely(redactor: Redactor): MiddlewareHandler {
   return async (c, next) => {
     await next();
     const type = c.res.headers.get('content-type') ?? '';
-    if (type.startsWith('text/html')) c.res.headers.set('Content-Security-Policy', DASHBOARD_POLICY);
-    if (!type.includes('json')) return;
-    const safe = JSON.stringify(redactor.value(await c.res.json()));
-    const headers = new Headers(c.res.headers);
-    headers.delete('content-length');
-    c.res = new Response(safe, { status: c.res.status, headers });
+    if (type.startsWith('text/html')) {
+      answerInstead(c, (await c.res.text()).replace(FOREIGN_STYLE, ''));
+      c.res.headers.set('Content-Security-Policy', DASHBOARD_POLICY);
+    } else if (type.includes('json') && c.req.path.startsWith(`${DASHBOARD_PATH}/api/`))
+      answerInstead(c, JSON.stringify(redactor.value(await c.res.json())));
   };
+}
+
+/** The board asks somebody else for a font. No page of ours tells others who looks at it. */
+const FOREIGN_STYLE = /<link[^>]*href="https:[^>]*>/g;
+
+/** The same answer with another text, which has another length. */
+function answerInstead(c: Context, text: string): void {
+  const { status } = c.res;
+  const headers = new Headers(c.res.headers);
+  headers.delete('content-length');
+  // Set to nothing first: else the old headers are taken over.
+  c.res = undefined;
+  c.res = new Response(text, { status, headers });
 }
 
 /** An action that could not be written down does not happen. */

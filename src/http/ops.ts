@@ -20,7 +20,9 @@ const NO_STORE = { 'Cache-Control': 'no-store' };
 const FILES = [
   ['/', 'ops.html', 'text/html; charset=utf-8'],
   ['/ops.css', 'ops.css', 'text/css; charset=utf-8'],
-  ['/ops.js', 'ops.js', 'text/javascript; charset=utf-8'],
+  ...['ops.js', 'ops-view.js', 'ops-controls.js'].map(
+    (name) => [`/${name}`, name, 'text/javascript; charset=utf-8'] as const,
+  ),
 ] as const;
 
 /** The page itself: files, the same for everybody who may look. */

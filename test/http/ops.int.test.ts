@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { Hono } from 'hono';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createApi } from '../../src/http/api.ts';
+import { startHttp } from '../../src/http/server.ts';
 import { recentAudit } from '../../src/store/audit.ts';
 import { buryJob, listDeadLetters } from '../../src/store/dead-letters.ts';
 import { createRun, REPO, type TestRun, testConfig } from '../harness.ts';
@@ -181,6 +182,38 @@ describe('acting', () => {
   });
 });
 
+describe('the dashboard over a real connection', () => {
+  it('answers whole, with its files and nothing of others', async () => {
+    const server = await startHttp({ ...arena.resources, config: testConfig(ENV) }, { host: '127.0.0.1', port: 0 });
+    try {
+      const whole = async (path: string) => {
+        const response = await fetch(`${server.url}${path}`, { headers: AS.operator });
+        expect(response.status, path).toBe(200);
+        return response.text();
+      };
+      const page = await whole('/queues');
+      expect(page).not.toMatch(/https?:\/\//);
+      const files = [...page.matchAll(/(?:src|href)="(static\/[^"]+)"/g)].map(([, file]) => `/queues/${file}`);
+      expect(files.length).toBeGreaterThan(3);
+      for (const file of [...files, '/queues/static/locales/en-US/messages.json'])
+        expect(await whole(file)).not.toBe('');
+      expect(JSON.parse(await whole('/queues/api/queues'))).toHaveProperty('queues');
+    } finally {
+      await server.close();
+    }
+  });
+
+  it('refuses a page of others that brings the right password along', async () => {
+    const headers = { ...AS.operator, 'Sec-Fetch-Site': 'cross-site' };
+    for (const [method, path] of [
+      ['PUT', '/queues/api/queues/snapshot/pause'],
+      ['POST', '/api/control/pause'],
+    ] as const)
+      expect((await api.request(path, { method, headers })).status, path).toBe(403);
+    expect(await audited()).toEqual([]);
+  });
+});
+
 describe('secrets', () => {
   const LEAK = { password: 'hunter2-hunter2', note: `posted with ${WEBHOOK}`, url: 'postgres://u:pa55word@db/x' };
   const shown = (text: string) => [WEBHOOK, 'hunter2', 'pa55word', OPERATOR].filter((secret) => text.includes(secret));
@@ -241,7 +274,9 @@ describe('headers', () => {
   it('hold for the page: it has nothing inline, and its script writes text, never markup', () => {
     const page = readFileSync(`${REPO}/src/http/pages/ops.html`, 'utf8');
     expect(page).not.toMatch(/<script(?![^>]*src=)|<style|\sstyle=|\son[a-z]+=/i);
-    const script = readFileSync(`${REPO}/src/http/pages/ops.js`, 'utf8');
-    expect(script).not.toMatch(/innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function/);
+    for (const name of ['ops', 'ops-view', 'ops-controls'])
+      expect(readFileSync(`${REPO}/src/http/pages/${name}.js`, 'utf8')).not.toMatch(
+        /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function/,
+      );
   });
 });

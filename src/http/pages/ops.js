@@ -1,147 +1,13 @@
-// The operators' page. Whatever the server says is put in as text, never as markup.
+// The operators' page: what it shows, and how often it looks.
+
+import { ask, flatten, halt, pause, redrive, resume } from './ops-controls.js';
+import { button, byId, element, notice, put, span, state, table, when, wide } from './ops-view.js';
 
 const POLL_MS = 3000;
 /** A process speaks every 15 s. */
 const SILENT_MS = 60_000;
-const byId = (id) => document.getElementById(id);
 let isOperator = false;
 let shownLetters = [];
-
-function element(tag, properties = {}, ...children) {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children.filter((child) => child !== null));
-  return node;
-}
-
-function table(heads, rows, nothing) {
-  if (rows.length === 0) return element('p', { className: 'quiet', textContent: nothing });
-  const head = element(
-    'thead',
-    {},
-    element('tr', {}, ...heads.map((text) => element('th', { textContent: text, scope: 'col' }))),
-  );
-  const cell = (content) => {
-    if (content instanceof Node) return content.tagName === 'TD' ? content : element('td', {}, content);
-    return element('td', { textContent: content ?? '' });
-  };
-  const lines = rows.map((row) => element('tr', {}, ...row.map(cell)));
-  return element('table', {}, head, element('tbody', {}, ...lines));
-}
-
-/** What has not changed stays, and whoever has the focus on it keeps it. */
-function put(id, ...nodes) {
-  const old = [...byId(id).childNodes];
-  if (old.length === nodes.length && nodes.every((node, index) => node.isEqualNode(old[index]))) return;
-  byId(id).replaceChildren(...nodes);
-}
-
-const wide = (text) => element('td', { className: 'wide', textContent: text ?? '' });
-const state = (text, good) => element('td', { className: good ? 'good' : 'bad', textContent: text });
-const when = (value) =>
-  value === null || value === undefined ? '' : `${new Date(value).toISOString().slice(0, 19).replace('T', ' ')}`;
-
-function span(ms) {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 120_000) return `${(ms / 1000).toFixed(1)} s`;
-  return ms < 7_200_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`;
-}
-
-function notice(text) {
-  byId('notice').textContent = text;
-  byId('notice').hidden = text === '';
-}
-
-async function ask(path, options = {}) {
-  const response = await fetch(path, { credentials: 'same-origin', cache: 'no-store', ...options });
-  const body = await response.json().catch(() => ({}));
-  if (response.ok) return body;
-  throw new Error(body.error ? `${body.error.code}: ${body.error.message}` : `the server answered ${response.status}`);
-}
-
-const post = (path, body) =>
-  ask(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
-
-/** Asks before anything is done; of what cannot be undone a word has to be typed. */
-function confirmed(title, text, word) {
-  const dialog = byId('confirm');
-  const [input, yes] = [byId('confirm-input'), byId('confirm-yes')];
-  byId('confirm-title').textContent = title;
-  byId('confirm-text').textContent = text;
-  byId('confirm-label').hidden = word === null;
-  byId('confirm-word').textContent = word ?? '';
-  input.value = '';
-  yes.disabled = word !== null;
-  input.oninput = () => {
-    yes.disabled = word !== null && input.value.trim() !== word;
-  };
-  dialog.returnValue = 'no';
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.onclose = () => resolve(dialog.returnValue === 'yes' && !yes.disabled);
-  });
-}
-
-async function act(title, text, word, path, body, told) {
-  if (!(await confirmed(title, text, word))) return;
-  notice(`${title} …`);
-  try {
-    notice(told(await post(path, body)));
-  } catch (error) {
-    notice(error.message);
-  }
-  await refresh();
-}
-
-const switched = ({ switched: all }) =>
-  all.map((one) => `${one.target}: ${one.state}${one.changed ? '' : ' (as before)'}`).join('; ');
-const flat = ({ flat: isFlat, flattened }) =>
-  isFlat
-    ? 'everything is flat'
-    : `not flat: ${flattened
-        .filter((one) => one.closing?.flat !== true)
-        .map((one) => `${one.model} (${one.error?.message ?? 'something is left'})`)
-        .join('; ')}`;
-const redriven = ({ ids, already, unknown }) =>
-  `redriven: ${ids.length}${already.length > 0 ? `, already: ${already.length}` : ''}${unknown.length > 0 ? `, unknown: ${unknown.length}` : ''}`;
-
-const pause = (target) =>
-  act(
-    `Pause ${target}`,
-    'No decisions are made until it is resumed. Positions keep their stops.',
-    null,
-    '/api/control/pause',
-    { target },
-    switched,
-  );
-const resume = (target) =>
-  act(`Resume ${target}`, 'It goes on as what it was.', null, '/api/control/resume', { target }, switched);
-const flatten = (model) =>
-  act(
-    `Flatten ${model}`,
-    'Pauses it, cancels its orders and closes its positions at the market.',
-    model,
-    '/api/control/flatten',
-    { model },
-    flat,
-  );
-const halt = () =>
-  act(
-    'Flatten all',
-    'The emergency stop: every model is paused, every order cancelled, every position closed at the market.',
-    'all',
-    '/api/control/halt',
-    {},
-    flat,
-  );
-const redrive = (ids) =>
-  act(
-    `Redrive ${ids.length} failed job${ids.length === 1 ? '' : 's'}`,
-    'They run again.',
-    null,
-    '/api/control/redrive',
-    { ids },
-    redriven,
-  );
 
 const ACTIONS = {
   'pause-all': () => pause('all'),
@@ -149,10 +15,6 @@ const ACTIONS = {
   halt,
   'redrive-shown': () => (shownLetters.length > 0 ? redrive(shownLetters) : notice('no failed job is shown')),
 };
-
-function button(text, handler, grave = false) {
-  return element('button', { type: 'button', textContent: text, className: grave ? 'grave' : '', onclick: handler });
-}
 
 const actions = (...buttons) => (isOperator ? element('div', { className: 'actions' }, ...buttons) : '');
 
@@ -346,6 +208,7 @@ async function refresh(parts = [refreshOverview, refreshFailed, refreshAudit]) {
 }
 
 for (const [name, handler] of Object.entries(ACTIONS)) document.querySelector(`[data-act="${name}"]`).onclick = handler;
+document.addEventListener('acted', () => refresh());
 byId('failed-form').onsubmit = (event) => {
   event.preventDefault();
   refresh([refreshFailed]);
