@@ -29,13 +29,27 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   llm: ['domain'],
   engine: ['domain', 'store', 'jobs', 'market', 'exchange', 'llm'],
   http: ['domain', 'engine', 'projections', 'jobs', 'resources', 'import'],
-  cli: ['domain', 'engine', 'projections', 'jobs', 'resources', 'http', 'import', 'consumers', 'embedded', 'run'],
   // Those outside who are handed the trades of the stream, and those who are told what is wrong.
   consumers: ['redis', 'domain', 'store'],
+  cli: [
+    'domain',
+    'engine',
+    'projections',
+    'jobs',
+    'resources',
+    'http',
+    'import',
+    'consumers',
+    'doctor',
+    'embedded',
+    'run',
+  ],
   // The files of the original, read into the tables.
   import: ['domain', 'store', 'jobs', 'engine'],
   // What the platform does for itself: a kind of handler that many processes share.
   maintenance: ['domain', 'engine', 'projections', 'jobs', 'resources', 'store'],
+  // Looks at machine and servers for an operator, and changes nothing.
+  doctor: ['store', 'redis', 'embedded', 'run'],
   workers: ['domain', 'engine', 'projections', 'jobs', 'resources', 'maintenance', 'effect-handlers'],
   embedded: [],
 };

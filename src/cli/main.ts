@@ -9,6 +9,7 @@ import { backtestCommand } from './backtest.ts';
 import { backupCommand } from './backup.ts';
 import { cancelCommand } from './cancel.ts';
 import { consumeCommand } from './consume.ts';
+import { doctorCommand } from './doctor.ts';
 import { enqueueCommand } from './enqueue.ts';
 import { exportCommand } from './export.ts';
 import { feedCommand } from './feed.ts';
@@ -47,6 +48,7 @@ export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'q
   workerCommand(program, processes);
   feedCommand(program, processes);
   apiCommand(program);
+  doctorCommand(program);
   migrateCommand(program);
   backfillCommand(program);
   backupCommand(program);

@@ -79,15 +79,23 @@ export async function startServers(options: ServersOptions): Promise<EmbeddedSer
   }
 }
 
-/** The servers of the run in `dir` when they run and answer, for a second process that wants to use them; else null. */
-export async function findServers(dir: string): Promise<(ServerUrls & { readonly ownerPid: number }) | null> {
+/** Where the servers of the run in `dir` are while somebody holds them, whether they answer or not; else null. */
+export async function describedServers(dir: string): Promise<(ServerUrls & { readonly ownerPid: number }) | null> {
   const path = join(dir, DESCRIPTION_FILE);
   if (!existsSync(path)) return null;
   const parsed = descriptionSchema.safeParse(parseJson(await readFile(path, 'utf8')));
   if (!parsed.success || !isRunning(parsed.data.owner)) return null;
   const { databaseUrl, queueRedisUrl, cacheRedisUrl, owner } = parsed.data;
+  return { databaseUrl, queueRedisUrl, cacheRedisUrl, ownerPid: owner.pid };
+}
+
+/** The servers of the run in `dir` when they run and answer, for a second process that wants to use them; else null. */
+export async function findServers(dir: string): Promise<(ServerUrls & { readonly ownerPid: number }) | null> {
+  const found = await describedServers(dir);
+  if (found === null) return null;
+  const { databaseUrl, queueRedisUrl, cacheRedisUrl } = found;
   const answers = await Promise.all([answersSql(databaseUrl), answersPing(queueRedisUrl), answersPing(cacheRedisUrl)]);
-  return answers.every(Boolean) ? { databaseUrl, queueRedisUrl, cacheRedisUrl, ownerPid: owner.pid } : null;
+  return answers.every(Boolean) ? found : null;
 }
 
 type Started = { readonly postgres: RunningPostgres; readonly queue: RunningRedis; readonly cache: RunningRedis };

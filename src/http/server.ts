@@ -9,7 +9,8 @@ import type { Logger } from '../telemetry/logger.ts';
 import { assertReachable } from './access.ts';
 import { createApi, createProbes } from './api.ts';
 
-const DEFAULT_PORT = 4280;
+/** Of the API, when nobody has chosen one. */
+export const DEFAULT_PORT = 4280;
 /** How long requests that are being answered may take when the server closes. */
 const CLOSE_GRACE_MS = 1000;
 
