@@ -41,15 +41,23 @@ export function chartData({ times, curves }: Curves, unit: Unit): ChartData {
   return { times, lines: lines.sort((a, b) => Number(b.baseline) - Number(a.baseline)) };
 }
 
-/** The range that the curves themselves take, with some air; bands may reach beyond it. */
-export function rangeOf(lines: readonly Line[], unit: Unit): [number, number] {
+/** How far a band may widen the range beyond that of the curves, on each side: it is about them, not about itself. */
+const BAND_SHARE = 0.4;
+
+/** The range that the curves themselves take, with some air and some room for the band that is shown. */
+export function rangeOf(lines: readonly Line[], unit: Unit, banded: string | null = null): [number, number] {
   const values = lines.flatMap((line) => line.values.filter((value) => value !== null));
   if (values.length === 0) return unit === 'usd' ? [0, 1] : [-1, 1];
   const [least, most] = [Math.min(...values), Math.max(...values)];
   const middle = (least + most) / 2;
   // A quiet beginning is not blown up to look like a storm.
   const height = Math.max(most - least, unit === 'usd' ? Math.abs(middle) * 0.002 : 0.2);
-  return [middle - height * 0.6, middle + height * 0.6];
+  const [bottom, top] = [middle - height * 0.58, middle + height * 0.58];
+  const band = lines.find(({ id }) => id === banded);
+  const bound = (column: Column | null | undefined) => column?.filter((value) => value !== null) ?? [];
+  const [lowest, highest] = [Math.min(...bound(band?.lower)), Math.max(...bound(band?.upper))];
+  const room = height * BAND_SHARE;
+  return [Math.max(bottom - room, Math.min(bottom, lowest)), Math.min(top + room, Math.max(top, highest))];
 }
 
 export type Wanted = { readonly key: string; readonly y: number };

@@ -45,7 +45,8 @@ export function options(
     const colour = colourOf(root, look.classOf(line.id), '--model');
     const away = look.focus !== null && look.focus !== line.id;
     const width = look.focus === line.id ? 2.5 : line.baseline ? 1.5 : 1.75;
-    const bound: uPlot.Series = { show: true, width: 0, points: { show: false }, spanGaps: true };
+    const edge = line.id === look.banded ? { stroke: faint(colour, 0.35), width: 1, dash: [2, 3] } : { width: 0 };
+    const bound: uPlot.Series = { ...edge, points: { show: false }, spanGaps: true };
     return [
       {
         stroke: faint(colour, away ? 0.25 : 1),
@@ -54,14 +55,14 @@ export function options(
         points: { show: false },
         ...(line.baseline ? { dash: [5, 4] } : {}),
       },
-      bound,
-      bound,
+      { ...bound },
+      { ...bound },
     ];
   });
   const bands: uPlot.Band[] = data.lines.flatMap((line, index) => {
     if (line.id !== look.banded || line.lower === null) return [];
     const colour = colourOf(root, look.classOf(line.id), '--model');
-    return [{ series: [index * 3 + 3, index * 3 + 2], fill: faint(colour, 0.1) }];
+    return [{ series: [index * 3 + 3, index * 3 + 2], fill: faint(colour, 0.07) }];
   });
   const font = `12px ${getComputedStyle(root).fontFamily}`;
   return {
@@ -73,7 +74,7 @@ export function options(
     focus: { alpha: 1 },
     scales: {
       x: { time: true },
-      y: { range: () => rangeOf(current.data.lines, look.unit) },
+      y: { range: () => rangeOf(current.data.lines, look.unit, look.banded) },
     },
     axes: [
       {
