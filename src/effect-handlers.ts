@@ -41,6 +41,9 @@ function withPaper(target: Target): Target[] {
   return [target, { family: 'simOrders', ids: target.ids }, { family: 'simBalances', ids: target.ids }];
 }
 
+/** Values that take long to load: a ranking that people watch does not wait behind them. */
+const LONG_FAMILIES: ReadonlySet<Family> = new Set<Family>(['analytics', 'analyticsAll', 'sinceInception']);
+
 /** Families of which a commit changes all keys of a provider: it names the provider alone. */
 const BY_PROVIDER: ReadonlySet<Family> = new Set<Family>(['marketAsset', 'marketCtx']);
 
@@ -57,17 +60,24 @@ export const STALLED_TOO_OFTEN = /stalled more than allowable/;
 
 export function registerEffects(outbox: Outbox, doors: EffectDoors): void {
   // Refreshes of one process go one after the other: models that finish together share a token, a load and a pipeline.
-  const refreshes = new Batcher<Target>(async (targets) => {
+  const refreshed = async (targets: readonly Target[]) => {
     const projected = targets.filter((target) => !PRICE_FAMILIES.has(target.family));
     await Promise.all([
       withProvider(doors.publisher, projected.flatMap(withPaper)).then((keys) => doors.publisher.refresh(keys)),
       targets.length > projected.length ? doors.prices.refresh() : undefined,
     ]);
-  });
+  };
+  const [watched, long] = [new Batcher<Target>(refreshed), new Batcher<Target>(refreshed)];
   outbox.register(
     'project',
-    (rows) =>
-      refreshes.add(rows.map((row) => parseTarget(row.target)).filter((target): target is Target => target !== null)),
+    async (rows) => {
+      const targets = rows.map((row) => parseTarget(row.target)).filter((target): target is Target => target !== null);
+      const slow = targets.filter(({ family }) => LONG_FAMILIES.has(family));
+      await Promise.all([
+        slow.length > 0 ? long.add(slow) : undefined,
+        slow.length < targets.length ? watched.add(targets.filter((target) => !slow.includes(target))) : undefined,
+      ]);
+    },
     doors.gatherMs === null ? {} : { gatherMs: doors.gatherMs },
   );
   outbox.register('enqueue', async (rows) => {

@@ -7,11 +7,13 @@ import { openDoors } from './doors.ts';
 import { registerEffects } from './effect-handlers.ts';
 import { realTime, replayTime, type Stories, type Trader } from './engine/context.ts';
 import { FrameBuilder } from './engine/market-frame.ts';
+import { MarketSnapshots } from './engine/market-snapshots.ts';
 import { configDigest, settingsOf } from './engine/register-arena.ts';
 import { CodedError } from './errors.ts';
 import { openModel, promptOf } from './llm/index.ts';
 import { PROJECTIONS } from './projections/families.ts';
 import { LiveFeed } from './projections/live-feed.ts';
+import { contextSource } from './projections/market-source.ts';
 import { PriceKeys } from './projections/price-keys.ts';
 import type { LoadContext } from './projections/projection.ts';
 import { Publisher } from './projections/publisher.ts';
@@ -163,7 +165,9 @@ export async function openResources(options: OpenOptions): Promise<Resources> {
 }
 
 /** The stories of the run with its market, its exchange and its models: for processes that schedule or work. */
-export async function openStories(resources: Resources): Promise<{ stories: Stories; frames: FrameBuilder }> {
+export async function openStories(
+  resources: Resources,
+): Promise<{ stories: Stories; frames: FrameBuilder; snapshots: MarketSnapshots }> {
   const { config, run, db, logger, metrics, outbox } = resources;
   const schedules = pace(config.arena, run.kind);
   const { market, exchange } = await openDoors(resources);
@@ -180,7 +184,8 @@ export async function openStories(resources: Resources): Promise<{ stories: Stor
     logger,
     metrics,
   };
-  return { stories, frames: new FrameBuilder(stories) };
+  const snapshots = new MarketSnapshots(stories, contextSource(resources.publisher));
+  return { stories, frames: new FrameBuilder(stories), snapshots };
 }
 
 /** The participants of the arena with the models that decide for them. */

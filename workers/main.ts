@@ -7,6 +7,7 @@ import { JOB_NAMES, type JobName } from '../src/jobs/registry.ts';
 import { hearControl } from '../src/redis/control-channel.ts';
 import type { Resources } from '../src/resources.ts';
 import { analyticsHandler } from './analytics.ts';
+import { startCacheWatch } from './cache-watch.ts';
 import { decisionCycleHandler } from './decision-cycle.ts';
 import { type Handler, startWorker } from './define-worker.ts';
 import { maintenanceHandler } from './maintenance.ts';
@@ -63,6 +64,7 @@ export async function startWorkers(
   );
   const relay = startRelay(resources);
   const presence = startPresence(resources);
+  const cacheWatch = startCacheWatch(resources);
   const control = await hearControl(
     resources.queueRedisUrl,
     resources.keys,
@@ -74,7 +76,12 @@ export async function startWorkers(
   await Promise.all(workers.map((worker) => worker.bull.waitUntilReady()));
   return {
     async close(deadlineMs) {
-      await Promise.all([relay.stop(), presence.stop(), ...workers.map((worker) => worker.close(deadlineMs))]);
+      await Promise.all([
+        relay.stop(),
+        presence.stop(),
+        cacheWatch.stop(),
+        ...workers.map((worker) => worker.close(deadlineMs)),
+      ]);
       control.close();
     },
   };

@@ -7,6 +7,7 @@ import { askCommand } from './ask.ts';
 import { backfillCommand } from './backfill.ts';
 import { backtestCommand } from './backtest.ts';
 import { backupCommand } from './backup.ts';
+import { rebuildCacheCommand, warmCommand } from './cache.ts';
 import { cancelCommand } from './cancel.ts';
 import { consumeCommand } from './consume.ts';
 import { doctorCommand } from './doctor.ts';
@@ -18,6 +19,7 @@ import { auditCommand, runsCommand } from './history.ts';
 import { importCommand } from './import.ts';
 import { failedCommand, redriveCommand } from './letters.ts';
 import { llmCommand } from './llm.ts';
+import { marketCommand } from './market.ts';
 import { modelsCommand } from './models.ts';
 import { printError } from './output.ts';
 import { parityCommand } from './parity.ts';
@@ -76,7 +78,10 @@ export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'q
   askCommand(program);
   llmCommand(program);
   replayCommand(program);
+  marketCommand(program);
   verifyCommand(program);
+  rebuildCacheCommand(program);
+  warmCommand(program);
   recomputeCommand(program);
   for (const command of program.commands) command.exitOverride();
   try {

@@ -2,8 +2,9 @@
 
 import type { Command } from 'commander';
 import pc from 'picocolors';
+import { compareBooks } from '../engine/compare-books.ts';
 import { verifyRows } from '../engine/verify.ts';
-import { checkKeys } from '../projections/check.ts';
+import { checkKeys, repairKeys } from '../projections/check.ts';
 import { openStories, type Resources } from '../resources.ts';
 import { tradeRevisions } from '../store/verify.ts';
 import { print, printJson, table } from './output.ts';
@@ -24,20 +25,47 @@ export function verifyCommand(program: Command): void {
     .description(
       'compare rows, keys and ledger: warms the cache first, prints how many of each family were compared, exits 1 on a difference',
     )
+    .option(
+      '--repair',
+      'first put right what can be: keys that differ are refreshed, fills that are missing are fetched',
+    )
     .option('--json', 'as JSON')
     .action(async (_options, command: Command) => {
-      const flags = command.optsWithGlobals<CommonFlags & { json?: boolean }>();
+      const flags = command.optsWithGlobals<CommonFlags & { json?: boolean; repair?: boolean }>();
       await withSession(flags, {}, async (session) => {
-        const lines = await verify(await session.resources('verify'));
+        const resources = await session.resources('verify');
+        const repaired = flags.repair ? await repair(resources) : [];
+        const lines = await verify(resources);
         const differences = lines.flatMap((line) => line.differences);
-        if (flags.json) printJson({ run: session.run, clean: differences.length === 0, checks: lines });
-        else report(session.run, lines, differences);
+        const clean = differences.length === 0;
+        if (flags.json) printJson({ run: session.run, clean, ...(flags.repair ? { repaired } : {}), checks: lines });
+        else {
+          if (flags.repair) reportRepairs(repaired);
+          report(session.run, lines, differences);
+        }
         if (differences.length > 0) process.exitCode = 1;
       });
     });
 }
 
-/** What the command does: every comparison with its differences. */
+type Repair = { readonly family: string; readonly difference: string; readonly repaired: boolean };
+
+/** Puts right what can be put right without asking anybody. What could not be is a difference of the comparison that follows. */
+export async function repair(resources: Resources): Promise<Repair[]> {
+  const { stories } = await openStories(resources);
+  await resources.outbox.relay();
+  const asOfMs = resources.run.marketNowMs ?? Date.now();
+  const books = await compareBooks(stories, asOfMs, new AbortController().signal);
+  const keys = await repairKeys(resources.publisher);
+  const family = 'exchange';
+  return [
+    ...books.repaired.map((difference) => ({ family, difference, repaired: true })),
+    ...books.left.map((difference) => ({ family, difference, repaired: false })),
+    ...keys.differences.map(({ family: own, text, repaired }) => ({ family: own, difference: text, repaired })),
+  ];
+}
+
+/** Every comparison with its differences. */
 export async function verify(resources: Resources): Promise<Line[]> {
   const { stories } = await openStories(resources);
   await resources.outbox.relay();
@@ -56,6 +84,14 @@ export async function verify(resources: Resources): Promise<Line[]> {
     })),
     { kind: 'keys', family: 'trades:stream', ...stream },
   ];
+}
+
+function reportRepairs(repairs: readonly Repair[]): void {
+  const done = repairs.filter(({ repaired }) => repaired);
+  for (const { family, difference } of done.slice(0, SHOWN)) print(pc.yellow(`repaired ${family}: ${difference}`));
+  if (done.length > SHOWN) print(pc.yellow(`… and ${done.length - SHOWN} more (--json lists all)`));
+  const left = repairs.length - done.length;
+  print(`${done.length} repaired, ${left} could not be repaired\n`);
 }
 
 function report(run: string, lines: readonly Line[], differences: readonly string[]): void {

@@ -145,16 +145,23 @@ export async function equityDifferences(
     differences.push(
       `${owner.modelId} equity: the ledger says ${equity}, the exchange ${state.equityUsd} (tolerance ${tolerance})`,
     );
-  const held = new Map(positions.map((position) => [position.symbol, position.quantity]));
-  for (const { symbol, quantity } of state.positions) {
-    if (!near(held.get(symbol) ?? 0, quantity))
-      differences.push(
-        `${owner.modelId} ${symbol}: the ledger holds ${held.get(symbol) ?? 0}, the exchange ${quantity}`,
-      );
+  return [...differences, ...positionDifferences(owner.modelId, positions, state.positions)];
+}
+
+type Held = { readonly symbol: string; readonly quantity: number };
+
+/** What the ledger holds (`ours`) beside what the exchange says, both signed. */
+export function positionDifferences(modelId: string, ours: readonly Held[], theirs: readonly Held[]): string[] {
+  const held = new Map(ours.map((position) => [position.symbol, position.quantity]));
+  const differences: string[] = [];
+  for (const { symbol, quantity } of theirs) {
+    const own = held.get(symbol) ?? 0;
+    if (!near(own, quantity))
+      differences.push(`${modelId} ${symbol}: the ledger holds ${own}, the exchange ${quantity}`);
     held.delete(symbol);
   }
   for (const [symbol, quantity] of held)
-    differences.push(`${owner.modelId} ${symbol}: the ledger holds ${quantity}, the exchange nothing`);
+    differences.push(`${modelId} ${symbol}: the ledger holds ${quantity}, the exchange nothing`);
   return differences;
 }
 

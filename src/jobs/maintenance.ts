@@ -16,7 +16,7 @@ export type MaintenanceTask = (typeof MAINTENANCE_TASKS)[number];
 export const maintenance = defineJob({
   name: 'maintenance',
   summary:
-    'look after the platform itself: take over effects, prune run history, check and repair keys, warm the cache, give positions their stop back, refresh the views, tell people what is wrong',
+    'look after the platform itself: take over effects, prune run history, compare Postgres with Redis and the exchange and repair what differs, warm the cache, give positions their stop back, refresh the views, tell people what is wrong',
   version: 1,
   payload: z.strictObject({
     v: z.literal(1).default(1),

@@ -1,17 +1,14 @@
 /** What the platform does for itself. Every task may run at any time, in any process, and twice. */
 
-import { raiseAlert } from '../engine/alerts.ts';
 import { done, type Outcome, type Stories } from '../engine/context.ts';
 import { guardPositions } from '../engine/guard-positions.ts';
 import type { MaintenanceTask } from '../jobs/maintenance.ts';
-import { repairKeys } from '../projections/check.ts';
+import { rebuildKeys } from '../projections/rebuild.ts';
 import type { Resources } from '../resources.ts';
 import { refreshViews } from '../store/analytics.ts';
 import { pruneRuns } from '../store/job-runs.ts';
 import { checkAlerts } from './check-alerts.ts';
-
-/** Keys refreshed at a time when all of them are. */
-const WARM_CHUNK = 200;
+import { checkConsistency } from './check-consistency.ts';
 
 type Task = (resources: Resources, signal: AbortSignal, stories: Stories, asOfMs: number) => Promise<Outcome>;
 
@@ -39,28 +36,11 @@ export const TASKS: Readonly<Record<MaintenanceTask, Task>> = {
     return done({ pruned });
   },
 
-  async 'check-consistency'({ publisher, metrics, logger }, _signal, stories) {
-    const { compared, differences } = await repairKeys(publisher);
-    for (const { family, text } of differences) {
-      metrics.inconsistencies.inc({ family });
-      logger.warn({ family, difference: text }, 'a key did not say what Postgres says; it was refreshed');
-    }
-    const findings = [...new Set(differences.map(({ family }) => family))].map((family) => {
-      const [first, ...more] = differences.filter((one) => one.family === family);
-      const others = more.length > 0 ? `, and ${more.length} more` : '';
-      return { subject: family, summary: `${first?.text}${others}; refreshed` };
-    });
-    await raiseAlert(stories, 'inconsistency', findings);
-    return done({ compared, repaired: differences.length });
-  },
+  'check-consistency': checkConsistency,
 
   async 'warm-cache'({ publisher, prices }, signal) {
-    const targets = await publisher.allTargets();
-    for (let first = 0; first < targets.length; first += WARM_CHUNK) {
-      signal.throwIfAborted();
-      await publisher.refresh(targets.slice(first, first + WARM_CHUNK));
-    }
-    return done({ keys: targets.length + (await prices.refresh()) });
+    const rebuilt = await rebuildKeys(publisher, prices, { signal });
+    return done({ keys: rebuilt.reduce((sum, { written }) => sum + written, 0) });
   },
 
   'guard-positions': (_, signal, stories, asOfMs) => guardPositions(stories, asOfMs, signal),

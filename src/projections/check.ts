@@ -65,33 +65,41 @@ function describe(target: Target, found: Members | undefined, wanted: Members): 
   return `${target.family} ${target.ids.join(':')}: Redis has ${short(found)}, Postgres says ${short(wanted)}`;
 }
 
-export type KeyDifference = { readonly family: Family; readonly text: string };
+/** `repaired` false: however often it was refreshed, it says something else. */
+export type KeyDifference = { readonly family: Family; readonly text: string; readonly repaired: boolean };
 
 /** Families whose values move with the market between two commits; a key of theirs that differs is older, not wrong. */
 const MOVING: ReadonlySet<Family> = new Set<Family>(['positions', 'sinceInception', 'simBalances', 'marketCtx']);
+/** Keys compared at a time: their values have to fit into memory. */
+const CHUNK = 500;
 
 /**
- * The periodic check: keys that stand in Redis and say something else than Postgres are refreshed and reported. A key that moved
- * between the two looks is given a second one before it counts.
+ * Keys that stand in Redis and say something else than Postgres are refreshed and reported, with those that differ all the same. A key
+ * that moved between the two looks is given a second one before it counts.
  */
 export async function repairKeys(publisher: Publisher): Promise<{ compared: number; differences: KeyDifference[] }> {
   const targets = await publisher.allTargets(publisher.families.filter((family) => !MOVING.has(family)));
-  const first = await differing(publisher, targets);
-  const differences = await differing(
-    publisher,
-    first.map(({ target }) => target),
-  );
-  await publisher.refresh(differences.map(({ target }) => target));
-  return {
-    compared: targets.length,
-    differences: differences.map(({ target, text }) => ({ family: target.family, text })),
-  };
+  const found: Differing[] = [];
+  for (let first = 0; first < targets.length; first += CHUNK) {
+    const suspects = await differing(publisher, targets.slice(first, first + CHUNK));
+    found.push(...(await differing(publisher, targetsOf(suspects))));
+  }
+  let left = found;
+  for (let look = 0; look < LOOKS && left.length > 0; look++) {
+    await publisher.refresh(targetsOf(left));
+    left = await differing(publisher, targetsOf(left));
+  }
+  const still = new Set(left.map(({ target }) => target));
+  const differences = found.map(({ target, text }) => ({ family: target.family, text, repaired: !still.has(target) }));
+  return { compared: targets.length, differences };
 }
 
-async function differing(
-  publisher: Publisher,
-  targets: readonly Target[],
-): Promise<{ target: Target; text: string }[]> {
+type Differing = { readonly target: Target; readonly text: string };
+
+const targetsOf = (differing: readonly Differing[]): Target[] => differing.map(({ target }) => target);
+
+async function differing(publisher: Publisher, targets: readonly Target[]): Promise<Differing[]> {
+  if (targets.length === 0) return [];
   const [wanted, found] = await Promise.all([publisher.load(targets), publisher.peek(targets)]);
   return targets.flatMap((target, index) => {
     const here = found[index];

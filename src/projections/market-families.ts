@@ -1,6 +1,6 @@
 /** The key families of the market: terms of the instruments, what is known of each now, and the frames of the newest slots. */
 
-import type { Indicators } from '../domain/decision.ts';
+import { type MarketContext, publishedIndicators } from '../domain/market-context.ts';
 import { ingestCursor, marketAsOf, marketAssets, newestFrameSlots, readFrames } from '../store/market.ts';
 import type { LoadContext, Projection } from './projection.ts';
 
@@ -26,26 +26,6 @@ const marketAsset: Projection = {
       return [JSON.stringify({ symbol, base, quote, precision, ...terms, is_active: isActive })];
     });
   },
-};
-
-/** What a symbol's key says. Times are market time, Unix ms; changes fractions. */
-export type MarketContext = {
-  readonly symbol: string;
-  /** The moment that all of it is known at. */
-  readonly timestamp: number;
-  readonly price: number;
-  readonly price_timestamp: number;
-  /** When the provider said what follows; null: never. */
-  readonly context_timestamp: number | null;
-  readonly mark_price: number | null;
-  readonly mid_price: number | null;
-  readonly oracle_price: number | null;
-  readonly funding_rate: number | null;
-  readonly open_interest: number | null;
-  readonly volume_24h: number | null;
-  readonly change_1h: number | null;
-  readonly change_4h: number | null;
-  readonly indicators: Record<string, number | null>;
 };
 
 const marketCtx: Projection = {
@@ -91,17 +71,6 @@ async function marketContexts({ db, provider, candles }: LoadContext): Promise<M
       return [symbol, shown];
     }),
   );
-}
-
-function publishedIndicators(of: Indicators): Record<string, number | null> {
-  return {
-    ...{ ema20: of.ema20, ema50: of.ema50, ema200: of.ema200 },
-    ...{ macd: of.macd, macd_signal: of.macdSignal, macd_histogram: of.macdHistogram },
-    ...{ rsi7: of.rsi7, rsi14: of.rsi14, atr14: of.atr14 },
-    ...{ boll_upper: of.bollUpper, boll_middle: of.bollMiddle, boll_lower: of.bollLower },
-    ...{ donchian_high20: of.donchianHigh20, donchian_low20: of.donchianLow20 },
-    ...{ volume_ratio5: of.volumeRatio5, volume_ratio20: of.volumeRatio20 },
-  };
 }
 
 /** A frame never changes once it is stored: its key needs no refresh, the first reader writes it. */

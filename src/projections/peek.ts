@@ -40,7 +40,8 @@ async function readPairs(redis: ScriptedRedis, keys: KeyRegistry, targets: reado
     pipeline.get(keys.sidecar(key));
   }
   const replies = (await pipeline.exec()) ?? [];
-  const failure = replies.find(([error]) => error)?.[0];
+  // Somebody has written something of another type: it is as good as missing, and a refresh replaces it.
+  const failure = replies.find(([error]) => error !== null && !error.message.startsWith('WRONGTYPE'))?.[0];
   if (failure) throw failure;
   return replies.map(([, reply]) => reply);
 }

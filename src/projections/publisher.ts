@@ -54,8 +54,8 @@ export class Publisher {
     this.#versions = new Versions(redis, keys);
     this.#reads = new SingleFlight({
       nameOf: ({ family, ids }) => keys.key(family, ids),
-      look: (targets) => this.#readCached(targets),
-      load: (targets) => this.#fill(targets),
+      look: (targets) => this.cached(targets),
+      load: (targets) => this.fill(targets),
     });
     for (const projection of projections) this.#projections.set(projection.family, projection);
   }
@@ -76,13 +76,14 @@ export class Publisher {
   /**
    * Loads and writes the keys. Duplicate targets are one. Throws NOF0_CACHE_UNAVAILABLE when the cache is gone, or when a write came too
    * late to be sure that nothing newer stands there: nobody else may have written the value, so the refresh has to be tried again.
+   * `lock` false: others who compute the same keys meanwhile are not waited for.
    */
-  async refresh(targets: readonly Target[]): Promise<RefreshResult> {
+  async refresh(targets: readonly Target[], { lock = true } = {}): Promise<RefreshResult> {
     const unique = [...new Map(targets.map((target) => [this.#keys.key(target.family, target.ids), target])).values()];
     if (unique.length === 0) return { written: 0, refused: 0 };
     const started = process.hrtime.bigint();
     const fence = await this.#fence();
-    const { due, release } = await this.#lock(unique, fence.token);
+    const { due, release } = lock ? await this.#lock(unique, fence.token) : { due: unique, release: async () => {} };
     try {
       const values = await this.#load(due);
       const result = await this.#write(due, values, fence);
@@ -264,7 +265,8 @@ export class Publisher {
     return sidecar !== null && Number(sidecar.split(':')[0]) > token;
   }
 
-  async #readCached(targets: readonly Target[]): Promise<(Members | undefined)[]> {
+  /** What Redis holds, for a reader: undefined where a key is missing, and of all of them when the cache does not answer. */
+  async cached(targets: readonly Target[]): Promise<(Members | undefined)[]> {
     if (!this.available) return targets.map(() => undefined);
     try {
       const end = this.#metrics.readLatency.startTimer({ source: 'cache' });
@@ -282,7 +284,7 @@ export class Publisher {
   }
 
   /** Computes missing keys for a reader and writes them on the way; the reader gets its value even if the write is refused. */
-  async #fill(targets: readonly Target[]): Promise<Members[]> {
+  async fill(targets: readonly Target[]): Promise<Members[]> {
     const fence = this.available ? await this.#fence().catch(() => null) : null;
     const values = await this.#load(targets);
     if (fence !== null) {

@@ -83,6 +83,11 @@ export class KeyRegistry {
     return this.#ttl.responses;
   }
 
+  /** Cache role: there as long as the cache has not lost everything. Without a lifetime: it goes only with all the others. */
+  cacheMark(): string {
+    return `${this.prefix}:cache:filled`;
+  }
+
   /** Queue role: the trade stream. One script writes it and a guard, so in a cluster they share a tag: `{nof0:trades}:stream`. */
   tradeStream(): string {
     return this.#queueCluster ? `{${this.prefix}:trades}:stream` : `${this.prefix}:trades:stream`;

@@ -197,8 +197,13 @@ export function createMetrics(withProcessMetrics = true) {
     ...createModelMetrics(registers),
     inconsistencies: new Counter({
       name: 'nof0_inconsistencies_total',
-      help: 'Keys that did not say what Postgres says',
-      labelNames: ['family'],
+      help: 'Keys that did not say what Postgres says, positions that were not what the exchange says: repaired, or left to people',
+      labelNames: ['family', 'result'],
+      registers,
+    }),
+    cacheRebuilds: new Counter({
+      name: 'nof0_cache_rebuilds_total',
+      help: 'Times that the cache was found empty and filled again',
       registers,
     }),
     consumed: new Counter({
