@@ -35,21 +35,20 @@ export async function fillWhenEmpty(resources: Resources): Promise<boolean> {
   }
 }
 
-/** Looks every second. `stop` waits for a look that is going on. */
+/** Looks every second, for the first time after one: at the start others have more to do. `stop` waits for a look that is going on. */
 export function startCacheWatch(resources: Resources): { stop(): Promise<void> } {
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   let round: Promise<unknown> = Promise.resolve();
   const next = () => {
     if (stopped) return;
-    timer = setTimeout(look, POLL_MS);
+    timer = setTimeout(() => {
+      round = fillWhenEmpty(resources)
+        .catch((error: unknown) => resources.logger.warn({ error: messageOf(error) }, 'the cache could not be filled'))
+        .then(next);
+    }, POLL_MS);
   };
-  const look = () => {
-    round = fillWhenEmpty(resources)
-      .catch((error: unknown) => resources.logger.warn({ error: messageOf(error) }, 'the cache could not be filled'))
-      .then(next);
-  };
-  look();
+  next();
   return {
     async stop() {
       stopped = true;
