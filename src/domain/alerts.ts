@@ -11,8 +11,8 @@ export const ALERTS = {
   worker_lost: { severity: 'critical', of: 'process', meaning: 'A process is gone without having said good-bye.' },
   inconsistency: {
     severity: 'warning',
-    of: 'key family',
-    meaning: 'Keys did not say what Postgres says; they were repaired.',
+    of: 'key family or `exchange`',
+    meaning: 'Keys did not say what Postgres says, or positions what the exchange says.',
   },
   slot_lag: {
     severity: 'critical',
