@@ -107,6 +107,32 @@ describe('nof0 up, as a process of its own', () => {
     expect(verify.code).toBe(0);
   });
 
+  it('shows the market beside it, all of it or one symbol with its indicators', async () => {
+    const { code, output } = await runNof0(['market', '--json'], env);
+    expect(code).toBe(0);
+    const { market } = JSON.parse(output) as { market: { symbol: string; price: number; timestamp: number }[] };
+    expect(market).toHaveLength(6);
+    for (const { price, timestamp } of market) {
+      expect(price).toBeGreaterThan(0);
+      expect(Date.now() - timestamp).toBeLessThan(60_000);
+    }
+    expect(await runNof0(['market', 'BTC'], env)).toMatchObject({ code: 0, output: expect.stringContaining('rsi14') });
+    const unknown = await runNof0(['market', 'NONE'], env);
+    expect(unknown).toMatchObject({ code: 1, output: expect.stringContaining('NOF0_SYMBOL_UNKNOWN') });
+  });
+
+  it('gets its cache written anew, warmed and repaired beside it', async () => {
+    type Families = { families: { family: string; keys: number; written: number }[] };
+    const rebuilt = JSON.parse((await runNof0(['rebuild-cache', '--json'], env)).output) as Families;
+    expect(rebuilt.families.every(({ keys, written }) => keys === written)).toBe(true);
+    expect(rebuilt.families.find(({ family }) => family === 'marketCtx')).toMatchObject({ written: 6 });
+    const warmed = JSON.parse((await runNof0(['warm', '--json'], env)).output) as Families;
+    expect(warmed.families.find(({ family }) => family === 'analytics')).toMatchObject({ written: 0 });
+    const repaired = await runNof0(['verify', '--repair', '--json'], env);
+    expect(JSON.parse(repaired.output)).toMatchObject({ clean: true });
+    expect(repaired.code).toBe(0);
+  });
+
   it('ends cleanly within seconds of Ctrl-C, with no process left', async () => {
     const servers = JSON.parse(await readFile(path.join(dir, 'demo', 'servers.json'), 'utf8')) as {
       pids: Record<string, number>;
