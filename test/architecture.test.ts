@@ -92,7 +92,7 @@ const FILES = sourceFiles();
 const TEXT = new Map(FILES.map((file) => [file, readFileSync(path.join(REPO, file), 'utf8')]));
 
 /** `import … from`, `export … from`, bare imports and dynamic ones. */
-const STATEMENT = /^[ \t]*(?:import|export)\s+(type\s)?((?:[^'";]|\n)*?)\s*from\s+'([^']+)'/gm;
+const STATEMENT = /^[ \t]*(?:import|export)\s+(type\s)?([^'";]*?)\s*from\s+'([^']+)'/gm;
 const BARE = /^[ \t]*import\s+'([^']+)'/gm;
 const DYNAMIC = /\bimport\(\s*'([^']+)'/g;
 
