@@ -24,7 +24,7 @@ import { ENDPOINTS } from '../src/http/endpoints.ts';
 import type { JobContract } from '../src/jobs/contract.ts';
 import { JOBS } from '../src/jobs/registry.ts';
 import { BUILTIN_STRATEGIES } from '../src/llm/builtin/index.ts';
-import { PROJECTIONS } from '../src/projections/families.ts';
+import { projectionsOf } from '../src/projections/families.ts';
 import { FAMILIES, type Family } from '../src/redis/keys.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
 
@@ -186,7 +186,7 @@ const pacesOf = (kind: string): Record<string, FieldDoc> => ({
   [`paces.${kind}.spread`]: { meaning: `\`schedules.spread\` of a ${kind} run.`, min: '0s' },
 });
 
-const ARENA_FIELDS: Readonly<Record<string, FieldDoc>> = {
+const ARENA_FIELDS: Record<string, FieldDoc> = {
   seed: { meaning: 'Every random number of a run is a hash that begins with it. `nof0 up --seed` overrides it.' },
   barInterval: { meaning: 'Length of the bars that indicators are computed on.', min: '1m' },
   history: { meaning: 'How much history the synthetic market invents before its first tick.', min: '1m' },
@@ -348,12 +348,43 @@ const ARENA_FIELDS: Readonly<Record<string, FieldDoc>> = {
   'models[].dailyUsd': { meaning: 'Dollar limit of an endpoint a UTC market day; unlimited if absent.' },
 };
 
+const EQUITIES_FIELDS: Readonly<Record<string, FieldDoc>> = {
+  universe: { meaning: 'Only these symbols of the feed; empty: all of them.' },
+  day: { meaning: 'The session that the synthetic feed invents, a New York date.' },
+  barInterval: { meaning: 'Bars of the screen, and of what its model sees.', min: '1m' },
+  'schedules.ingest': { meaning: 'How often bars and quotes are fetched. A replay has minute bars.', min: '1s' },
+  'schedules.screen': { meaning: 'How often the universe is screened.', min: '1s' },
+  'schedules.monitor': { meaning: 'How often open positions are looked at.', min: '1s' },
+  'schedules.news': { meaning: 'How often headlines are fetched.', min: '1s' },
+  'schedules.context': { meaning: 'How often the market as a whole is described.', min: '1s' },
+  'schedules.performance': { meaning: 'How often the performance of the session is counted.', min: '1s' },
+  watchlist: { meaning: 'Stocks on the watchlist.' },
+  candidates: { meaning: 'Ranked candidates.' },
+  minScore: { meaning: 'Score from which on a candidate is an entry signal.' },
+  maxPositions: { meaning: 'Most open positions.' },
+  maxPositionToEquity: { meaning: 'Largest position as a share of the equity.' },
+  maxDailyLoss: { meaning: 'Loss since the UTC day began from which on nothing is entered, as a share of the equity.' },
+  cooldown: { meaning: 'How long a stock rests after a signal, and after a position in it was closed.', min: '0s' },
+  trailing: { meaning: 'Fall from the best price that is an exit signal, once as much had been gained; a fraction.' },
+  lastEntry: { meaning: 'Nothing is entered later than this before the close.', min: '0s' },
+  sessionEnd: { meaning: 'From here to the close every open position is an exit signal.', min: '0s' },
+  flat: {
+    meaning: 'From here to the close everything is closed without asking; `null`: positions may stay overnight.',
+    min: '0s',
+  },
+  feeBps: { meaning: 'Commission of an execution, basis points of the notional.' },
+  slippageBps: { meaning: 'What a market order pays beyond the price it meets.' },
+};
+for (const [name, doc] of Object.entries(EQUITIES_FIELDS)) ARENA_FIELDS[`equities.${name}`] = doc;
+/** Who trades for the desk is described like a model of the arena. */
+const TRADER = 'equities.trader.';
+
 const PLAIN_MODEL = { id: 'm', strategy: 'buy-and-hold' };
 const ENDPOINT_MODEL = { id: 'm', endpoint: { baseUrl: 'http://127.0.0.1:1/v1', model: 'm' } };
 
 function arenaTable(): string {
   const schema = z.toJSONSchema(arenaSchema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
-  const leaves = leavesOf(schema, '', true);
+  const leaves = leavesOf(schema, '', true).filter(({ path: field }) => !field.startsWith(TRADER));
   const undescribed = leaves.filter((leaf) => ARENA_FIELDS[leaf.path] === undefined).map((leaf) => leaf.path);
   const unknown = Object.keys(ARENA_FIELDS).filter((field) => !leaves.some((leaf) => leaf.path === field));
   if (undescribed.length + unknown.length > 0)
@@ -428,6 +459,7 @@ function arenaWith(field: string, value: string): object {
     alerts: {},
     retention: {},
     guardrails: {},
+    equities: { schedules: {} },
     models: [structuredClone(field.includes('endpoint') ? ENDPOINT_MODEL : PLAIN_MODEL)],
   };
   const names = field.replaceAll('[]', '.0').split('.');
@@ -504,6 +536,17 @@ const KEY_DOCS: Readonly<Record<Family, { readonly ids: readonly string[]; reado
     ids: [],
     value: '`{seasons: […]}`, newest first; the final ranking of a frozen one, the present one of the open one',
   },
+  stockPrice: { ids: ['symbol'], value: 'last price, and open, extremes and volume of the session' },
+  stockIndicators: { ids: ['symbol'], value: 'RSI, MACD and Bollinger bands on minute bars' },
+  stockSentiment: { ids: ['symbol'], value: 'score, label and newest headlines' },
+  watchlist: { ids: [], value: 'symbols, best first' },
+  candidates: { ids: [], value: 'candidates with score and signals, best first' },
+  stockPosition: { ids: ['symbol'], value: 'open position, marked to market' },
+  stockMonitoring: { ids: ['symbol'], value: 'newest look at an open position' },
+  stockSignal: { ids: ['entry or exit', 'symbol'], value: 'newest signal of the session' },
+  systemState: { ids: [], value: 'state of the desk and of its market' },
+  performance: { ids: [], value: 'what the newest session has brought' },
+  marketContext: { ids: [], value: 'sectors, breadth, volatility, regime' },
 };
 
 const PRICE_FAMILIES: readonly Family[] = ['priceLatest', 'priceLatestByProvider', 'cryptoPrices'];
@@ -513,10 +556,11 @@ function keyTable(): string {
     ['family', 'key', 'type', 'lifetime', 'lock', 'written by', 'value'],
     KEY_FAMILIES.map((family) => {
       const { pattern, type, ttl, locked } = FAMILIES[family];
+      const prefix = 'desk' in FAMILIES[family] ? '<desk prefix>' : '<prefix>:';
       const { ids, value } = KEY_DOCS[family];
       if (pattern.split('{}').length - 1 !== ids.length) throw new Error(`${family}: ids do not fit ${pattern}`);
       let next = 0;
-      const key = `<prefix>:${pattern.replace(/\{\}/g, () => `{${ids[next++]}}`)}`;
+      const key = `${prefix}${pattern.replace(/\{\}/g, () => `{${ids[next++]}}`)}`;
       const seconds =
         environmentFields[`NOF0_TTL_${ttl.toUpperCase()}` as keyof typeof environmentFields].parse(undefined);
       return [family, code(key), type, `${ttl}, ${seconds} s`, locked ? 'yes' : 'no', writer(family), value];
@@ -526,7 +570,9 @@ function keyTable(): string {
 
 function writer(family: Family): string {
   if (PRICE_FAMILIES.includes(family)) return 'price keys';
-  return PROJECTIONS.some((projection) => projection.family === family) ? 'projection' : 'nothing (name reserved)';
+  return projectionsOf('equities').some((projection) => projection.family === family)
+    ? 'projection'
+    : 'nothing (name reserved)';
 }
 
 // Jobs -----------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import { parse as parseYaml } from 'yaml';
 import type { z } from 'zod';
 import { type Arena, arenaReferences, arenaSchema, type Schedules } from './config/arena.ts';
 import { environmentFields, environmentSchema } from './config/environment.ts';
+import { deskFields } from './config/equities.ts';
 import { definedOnly, readDotEnv, readPrompts, readText } from './config/files.ts';
 import { type Credential, readCredentials } from './config/http.ts';
 import { secretFileNames, secretValues, withSecretFiles } from './config/secrets.ts';
@@ -19,9 +20,19 @@ import { CodedError, type Fault, messageOf } from './errors.ts';
 export type { Arena, Guardrails, Participant, Schedules } from './config/arena.ts';
 export { readPrompt } from './config/files.ts';
 
+/** The market of the equities desk: one session of a recording or of the synthetic feed, or a real data API as time goes by. */
+export type EquitiesMarket = {
+  readonly kind: 'equities';
+  readonly feed: 'synthetic' | 'csv' | 'api';
+  /** Folder of the recording. */
+  readonly dir: string | null;
+  readonly speed: number | 'max';
+};
+
 export type MarketSettings =
   | { readonly kind: 'synthetic' }
   | { readonly kind: 'hyperliquid' }
+  | EquitiesMarket
   | { readonly kind: 'replay'; readonly dir: string; readonly speed: number | 'max' };
 
 export type TtlClasses = {
@@ -48,6 +59,8 @@ export type Config = {
     readonly cacheRedisUrl: string;
   } | null;
   readonly redisPrefix: string;
+  /** Before the keys of the equities desk; empty: none. */
+  readonly deskPrefix: string;
   readonly redisServerPath: string | null;
   readonly http: {
     readonly host: string;
@@ -134,7 +147,7 @@ export function loadConfig(options: ConfigOptions = {}): Config {
   for (const judge of [crossFaults, tradingFaults, accountFaults])
     arenaFaults.push(...judge(references, variables, path.basename(arenaFile)));
   faults.push(...arenaFaults, ...unknownVariables(variables, [...named, ...secretFileNames(named)]));
-  const names = references.models.flatMap((model) => model.endpoint?.prompt ?? []);
+  const names = deciders(references).flatMap((model) => model.endpoint?.prompt ?? []);
   const prompts = readPrompts(names, path.dirname(arenaFile), faults);
   const tokens = readCredentials(variables.NOF0_HTTP_TOKENS_FILE, cwd, faults);
   if (faults.length > 0 || !environment.success || arena === null) {
@@ -165,7 +178,7 @@ function onlyModels(arena: Arena, ids: readonly string[] | undefined): Arena {
 
 /** The pace of a market kind: its own entries over the arena's. Milliseconds. */
 export function pace(arena: Arena, kind: MarketSettings['kind']): Schedules {
-  const own = arena.paces[kind] ?? {};
+  const own = kind === 'equities' ? {} : (arena.paces[kind] ?? {});
   return {
     price: own.price ?? arena.schedules.price,
     decision: own.decision ?? arena.schedules.decision,
@@ -173,6 +186,11 @@ export function pace(arena: Arena, kind: MarketSettings['kind']): Schedules {
     analytics: own.analytics ?? arena.schedules.analytics,
     spread: own.spread ?? arena.schedules.spread ?? 0,
   };
+}
+
+/** The configuration as the desk of a run has it: traders, fees and limits of the equities desk, or those of the arena. */
+export function forRun(config: Config, kind: MarketSettings['kind']): Config {
+  return kind === 'equities' ? { ...config, arena: { ...config.arena, ...deskFields(config.arena.equities) } } : config;
 }
 
 /** Faults of a zod error, each path prefixed with where the value came from. */
@@ -209,6 +227,7 @@ function toConfig(
         ? { databaseUrl: env.DATABASE_URL, queueRedisUrl, cacheRedisUrl }
         : null,
     redisPrefix: env.NOF0_REDIS_PREFIX,
+    deskPrefix: env.NOF0_DESK_PREFIX,
     redisServerPath: env.NOF0_REDIS_SERVER ?? null,
     http: {
       host: env.NOF0_HTTP_HOST,
@@ -344,9 +363,12 @@ function readArena(file: string, faults: Fault[]): { arena: Arena | null; refere
   return { arena: arena.success ? arena.data : null, references };
 }
 
+/** Who is asked, on either desk. */
+const deciders = ({ models, equities }: References) => [...models, ...(equities?.trader ? [equities.trader] : [])];
+
 /** Names of the variables that hold keys of endpoints. */
-function keyNames({ models }: References): string[] {
-  return models.flatMap((model) => model.endpoint?.apiKeyEnv ?? []);
+function keyNames(references: References): string[] {
+  return deciders(references).flatMap((model) => model.endpoint?.apiKeyEnv ?? []);
 }
 
 /** Names of the variables that hold keys of accounts at the exchange. */

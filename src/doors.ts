@@ -10,6 +10,7 @@ import { PaperExchange } from './exchange/paper/paper-exchange.ts';
 import { HyperliquidClient } from './hyperliquid/client.ts';
 import { PROVIDER, providerAddresses } from './hyperliquid/provider.ts';
 import { WEIGHT_FOR_ORDERS, WEIGHT_PER_MINUTE } from './hyperliquid/weights.ts';
+import type { EquitiesConfig } from './market/index.ts';
 import { openMarket } from './market/index.ts';
 import type { MarketData } from './market/market-data.ts';
 import type { ScriptedRedis } from './redis/connections.ts';
@@ -38,6 +39,10 @@ export async function openDoors(resources: DoorNeeds): Promise<Doors> {
   const { config, run, db } = resources;
   assertTrading(run, config);
   if (run.kind === 'hyperliquid') return hyperliquidDoors(resources);
+  if (run.kind === 'equities') {
+    const market = await openMarket(equitiesMarket(run.settings, run.seed, config));
+    return { market, exchange: paperExchange(db, market, config) };
+  }
   const schedules = pace(config.arena, run.kind);
   const market = await openMarket(
     run.kind === 'replay'
@@ -45,6 +50,14 @@ export async function openDoors(resources: DoorNeeds): Promise<Doors> {
       : { kind: 'synthetic', seed: run.seed, historyMs: config.arena.history, tickMs: schedules.price },
   );
   return { market, exchange: paperExchange(db, market, config) };
+}
+
+/** Where a run of the equities desk has its prices from. */
+export function equitiesMarket(settings: RunRow['settings'], seed: string, { arena }: Config): EquitiesConfig {
+  const { universe, day } = arena.equities;
+  return settings.feed === 'csv'
+    ? { kind: 'equities', feed: 'csv', dir: settings.dir ?? '', universe }
+    : { kind: 'equities', feed: 'synthetic', seed, day: settings.day ?? day, universe };
 }
 
 function paperExchange(db: Database, market: MarketData, config: Config): Exchange {
@@ -100,6 +113,14 @@ function hyperliquidClient({ config, queueRedis, keys, metrics }: DoorNeeds): Hy
 export function runSettings(market: MarketSettings, config: Config): RunRow['settings'] {
   if (market.kind === 'replay') return { dir: market.dir };
   if (market.kind === 'synthetic') return {};
+  if (market.kind === 'equities') {
+    const { feed, dir } = market;
+    return {
+      feed,
+      ...(dir === null ? {} : { dir }),
+      ...(feed === 'synthetic' ? { day: config.arena.equities.day } : {}),
+    };
+  }
   return { network: config.hyperliquid.network, trading: config.trading.mode };
 }
 

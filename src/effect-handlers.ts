@@ -9,6 +9,7 @@ import { writeJournal } from './journal/write-journal.ts';
 import type { PriceKeys } from './projections/price-keys.ts';
 import type { Publisher } from './projections/publisher.ts';
 import type { TradeStream } from './projections/trade-stream.ts';
+import { FAMILIES } from './redis/keys.ts';
 import type { Enqueue, JobQueues } from './redis/queues.ts';
 import { Batcher } from './store/batcher.ts';
 import type { Database } from './store/database.ts';
@@ -44,11 +45,9 @@ function withPaper(target: Target): Target[] {
 /** Values that take long to load: a ranking that people watch does not wait behind them. */
 const LONG_FAMILIES: ReadonlySet<Family> = new Set<Family>(['analytics', 'analyticsAll', 'sinceInception']);
 
-/** Families of which a commit changes all keys of a provider: it names the provider alone. */
-const BY_PROVIDER: ReadonlySet<Family> = new Set<Family>(['marketAsset', 'marketCtx']);
-
-async function withProvider(publisher: Publisher, targets: readonly Target[]): Promise<Target[]> {
-  const whole = (target: Target) => BY_PROVIDER.has(target.family) && target.ids.length === 1;
+/** A target that names less than its family's keys take (the provider alone, or nothing) stands for all of them. */
+async function everyKey(publisher: Publisher, targets: readonly Target[]): Promise<Target[]> {
+  const whole = ({ family, ids }: Target) => ids.length < FAMILIES[family].pattern.split('{}').length - 1;
   const families = [...new Set(targets.filter(whole).map(({ family }) => family))];
   const named = targets.filter((target) => !whole(target));
   if (families.length === 0) return named;
@@ -63,7 +62,7 @@ export function registerEffects(outbox: Outbox, doors: EffectDoors): void {
   const refreshed = async (targets: readonly Target[]) => {
     const projected = targets.filter((target) => !PRICE_FAMILIES.has(target.family));
     await Promise.all([
-      withProvider(doors.publisher, projected.flatMap(withPaper)).then((keys) => doors.publisher.refresh(keys)),
+      everyKey(doors.publisher, projected.flatMap(withPaper)).then((keys) => doors.publisher.refresh(keys)),
       targets.length > projected.length ? doors.prices.refresh() : undefined,
     ]);
   };

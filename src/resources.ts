@@ -1,7 +1,7 @@
 /** Opens database, Redis and adapters once and closes them in reverse order. Nothing is open before, nothing stays open after. */
 
 import { hostname } from 'node:os';
-import { type Config, pace } from './config.ts';
+import { type Config, forRun, pace } from './config.ts';
 import { parseClusterAddress } from './domain/redis-address.ts';
 import { openDoors } from './doors.ts';
 import { registerEffects } from './effect-handlers.ts';
@@ -10,8 +10,9 @@ import { FrameBuilder } from './engine/market-frame.ts';
 import { MarketSnapshots } from './engine/market-snapshots.ts';
 import { configDigest, settingsOf } from './engine/register-arena.ts';
 import { CodedError } from './errors.ts';
+import { jobsOf } from './jobs/registry.ts';
 import { openModel, promptOf } from './llm/index.ts';
-import { PROJECTIONS } from './projections/families.ts';
+import { projectionsOf } from './projections/families.ts';
 import { LiveFeed } from './projections/live-feed.ts';
 import { contextSource } from './projections/market-source.ts';
 import { PriceKeys } from './projections/price-keys.ts';
@@ -27,12 +28,12 @@ import { CandleReader } from './store/candle-reader.ts';
 import { Database } from './store/database.ts';
 import { RunHistory } from './store/job-runs.ts';
 import { Outbox } from './store/outbox.ts';
-import { type RunRow, readRun } from './store/runs.ts';
+import { isReplay, type RunRow, readRun } from './store/runs.ts';
 import { type Logger, redactUrl } from './telemetry/logger.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { startTracing, type Tracing } from './telemetry/tracing.ts';
 
-export { assertTrading, runSettings } from './doors.ts';
+export { assertTrading, equitiesMarket, runSettings } from './doors.ts';
 
 /** Processes that put jobs into the queue or take them out: they do not begin on a queue that forgets. */
 const WORKING_ROLES: ReadonlySet<string> = new Set(['up', 'scheduler', 'worker']);
@@ -82,7 +83,7 @@ export type Resources = {
  * NOF0_SCHEMA_OUTDATED when nobody has started the run yet.
  */
 export async function openResources(options: OpenOptions): Promise<Resources> {
-  const { config, servers, logger } = options;
+  const { servers, logger } = options;
   const metrics = createMetrics();
   const closers: (() => Promise<unknown>)[] = [];
   const closeAll = async () => {
@@ -93,17 +94,25 @@ export async function openResources(options: OpenOptions): Promise<Resources> {
     throttled((error: Error) => logger.warn({ error: error.message }, `${what} connection`));
   try {
     const worker = `${options.role}@${hostname()}:${process.pid}`;
-    const tracing = config.tracing && (await startTracing(config.tracing, worker, logger));
+    const { tracing: traced } = options.config;
+    const tracing = traced && (await startTracing(traced, worker, logger));
     // Opened first, so that it is closed last: closing the rest is traced too.
     if (tracing) closers.push(() => tracing.close());
     const db = new Database(servers.databaseUrl, {
-      max: config.dbPool,
+      max: options.config.dbPool,
       applicationName: `nof0 ${options.role}`,
       onError: onError('postgres'),
     });
     closers.push(() => db.close());
     await db.assertReachable(redactUrl(servers.databaseUrl));
-    const keys = new KeyRegistry(options.prefix, config.ttl, parseClusterAddress(servers.queueRedisUrl) !== null);
+    const run = await declaredRun(db);
+    const config = forRun(options.config, run.kind);
+    const keys = new KeyRegistry(
+      options.prefix,
+      config.ttl,
+      parseClusterAddress(servers.queueRedisUrl) !== null,
+      deskPrefix(config, options.prefix),
+    );
     const queueRedis = openRedis(servers.queueRedisUrl, `nof0-${options.role}`, onError('queue redis'));
     await connectRedis(queueRedis, 'queue', redactUrl(servers.queueRedisUrl));
     closers.push(async () => queueRedis.disconnect());
@@ -118,20 +127,25 @@ export async function openResources(options: OpenOptions): Promise<Resources> {
       strict: WORKING_ROLES.has(options.role),
       logger,
     });
-    const queues = new JobQueues(servers.queueRedisUrl, keys.queuePrefix, onError('queue'), tracing?.telemetry ?? null);
+    const queues = new JobQueues(
+      servers.queueRedisUrl,
+      keys.queuePrefix,
+      onError('queue'),
+      tracing?.telemetry ?? null,
+      jobsOf(run.kind),
+    );
     closers.push(() => queues.close());
     await queues.ready();
-    const run = await declaredRun(db);
     const candles = new CandleReader(db, run.kind, config.arena.barInterval);
     const context: LoadContext = { db, config, provider: run.kind, candles };
-    const publisher = new Publisher(context, cacheRedis, keys, metrics, logger, PROJECTIONS);
+    const publisher = new Publisher(context, cacheRedis, keys, metrics, logger, projectionsOf(run.kind));
     const prices = new PriceKeys(context, cacheRedis, keys, metrics);
     const outbox = new Outbox(db, logger, metrics);
     const stream = new TradeStream(queueRedis, keys);
     const live = new LiveFeed({ ...servers, keys, logger });
     closers.push(() => live.close());
     const journalDir = options.journalDir ?? null;
-    const gatherMs = run.kind === 'replay' ? REPLAY_GATHER_MS : null;
+    const gatherMs = isReplay(run) ? REPLAY_GATHER_MS : null;
     const alerts = { db, channels: config.alerts, logger, metrics };
     registerEffects(outbox, { db, publisher, prices, queues, stream, alerts, logger, journalDir, gatherMs });
     closers.push(() => outbox.close());
@@ -177,10 +191,11 @@ export async function openStories(
     market,
     exchange,
     traders: openTraders(resources),
-    clock: run.kind === 'replay' ? replayTime : realTime,
+    clock: isReplay(run) ? replayTime : realTime,
     config,
     pace: schedules,
     seed: run.seed,
+    desk: run.kind === 'equities' ? deskOf(config) : null,
     logger,
     metrics,
   };
@@ -193,11 +208,21 @@ export function openTraders({ config, run, cacheRedis, keys, metrics, logger }: 
   const responses = new RedisResponses(cacheRedis, keys, metrics, logger);
   return new Map(
     config.arena.models.map((participant) => {
-      const model = openModel(participant, config, { responses, isReplay: run.kind === 'replay' });
+      const model = openModel(participant, config, { responses, isReplay: isReplay(run) });
       const trader = { participant, model, prompt: promptOf(participant, config) };
       return [participant.id, { ...trader, configDigest: configDigest(settingsOf(trader)) }];
     }),
   );
+}
+
+function deskOf({ arena }: Config): Stories['desk'] {
+  return { modelId: arena.equities.trader.id, settings: arena.equities };
+}
+
+/** What the desk's keys begin with: what is configured, and for any other run than the main one its own prefix, too. */
+function deskPrefix({ deskPrefix: own, redisPrefix }: Config, prefix: string): string {
+  const parts = [...(prefix === redisPrefix ? [] : [prefix]), ...(own === '' ? [] : [own])];
+  return parts.map((part) => `${part}:`).join('');
 }
 
 async function declaredRun(db: Database): Promise<RunRow> {

@@ -3,14 +3,20 @@
 import type { Stories } from '../src/engine/context.ts';
 import type { FrameBuilder } from '../src/engine/market-frame.ts';
 import { CodedError } from '../src/errors.ts';
-import { JOB_NAMES, type JobName } from '../src/jobs/registry.ts';
+import { JOB_NAMES, type JobName, jobsOf } from '../src/jobs/registry.ts';
 import { hearControl } from '../src/redis/control-channel.ts';
 import type { Resources } from '../src/resources.ts';
 import { analyticsHandler } from './analytics.ts';
 import { startCacheWatch } from './cache-watch.ts';
 import { decisionCycleHandler } from './decision-cycle.ts';
 import { type Handler, startWorker } from './define-worker.ts';
+import { equityIngestHandler } from './equity-ingest.ts';
+import { equityScreenHandler } from './equity-screen.ts';
 import { maintenanceHandler } from './maintenance.ts';
+import { marketContextHandler } from './market-context.ts';
+import { newsSentimentHandler } from './news-sentiment.ts';
+import { performanceDailyHandler } from './performance-daily.ts';
+import { positionMonitorHandler } from './position-monitor.ts';
 import { startPresence } from './presence.ts';
 import { priceIngestHandler } from './price-ingest.ts';
 import { startRelay } from './relay.ts';
@@ -28,6 +34,12 @@ function handlersOf(resources: Resources, { stories, frames }: { stories: Storie
     snapshot: snapshotHandler(stories),
     analytics: analyticsHandler(stories),
     maintenance: maintenanceHandler(resources, stories),
+    'equity-ingest': equityIngestHandler(stories),
+    'equity-screen': equityScreenHandler(stories),
+    'position-monitor': positionMonitorHandler(stories),
+    'market-context': marketContextHandler(stories),
+    'news-sentiment': newsSentimentHandler(stories),
+    'performance-daily': performanceDailyHandler(stories),
   };
 }
 
@@ -59,7 +71,9 @@ export async function startWorkers(
 ): Promise<{ close(deadlineMs: number): Promise<void> }> {
   const handlers = handlersOf(resources, opened);
   assertComplete(handlers);
-  const workers = options.queues.map((name) =>
+  const own = jobsOf(resources.run.kind);
+  const queues = options.queues.filter((name) => own.includes(name));
+  const workers = queues.map((name) =>
     startWorker(resources, name, handlers[name] as Handler<typeof name>, options.concurrency + waiting(name, opened)),
   );
   const relay = startRelay(resources);

@@ -8,7 +8,7 @@ import { messageOf } from '../src/errors.ts';
 import type { Resources } from '../src/resources.ts';
 import { refreshViews } from '../src/store/analytics.ts';
 import { type EffectRow, hasUnfinishedJobs } from '../src/store/effects.ts';
-import { finishRun } from '../src/store/runs.ts';
+import { finishRun, isReplay } from '../src/store/runs.ts';
 import { type DueSlot, fireSlots, listSchedules, type ReplayMoment, type Schedule } from '../src/store/schedules.ts';
 import { operator } from '../src/telemetry/operator.ts';
 import { startPresence } from './presence.ts';
@@ -36,10 +36,11 @@ export async function startScheduler(
   stories: Stories,
   speed: number | 'max',
 ): Promise<Scheduler> {
-  const nowMs = resources.run.kind === 'replay' ? (resources.run.startMs ?? 0) : await resources.db.nowMs();
+  const nowMs = isReplay(resources.run) ? (resources.run.startMs ?? 0) : await resources.db.nowMs();
   await registerArena(stories, resources.run, nowMs, operator());
-  const loop =
-    resources.run.kind === 'replay' ? new ReplayLoop(resources, stories, speed) : new RealTimeLoop(resources, stories);
+  const loop = isReplay(resources.run)
+    ? new ReplayLoop(resources, stories, speed)
+    : new RealTimeLoop(resources, stories);
   const relay = startRelay(resources);
   const presence = startPresence(resources);
   const finished = loop.run();

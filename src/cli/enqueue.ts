@@ -10,6 +10,7 @@ import {
   enqueueEffect,
   JOB_NAMES,
   type JobName,
+  jobsOf,
   type PayloadInput,
   parsePayload,
 } from '../jobs/registry.ts';
@@ -33,6 +34,7 @@ export function enqueueCommand(program: Command): void {
       const data = flags.data === undefined ? {} : parseJsonObject('--data', flags.data);
       await withSession(flags, {}, async (session) => {
         const resources = await session.resources('enqueue');
+        assertOwn(resources, contract.name);
         const payload = parsePayload(contract, {
           ...defaults(resources, contract.name as JobName),
           ...(flags.model === undefined ? {} : { modelId: flags.model }),
@@ -46,6 +48,16 @@ export function enqueueCommand(program: Command): void {
         );
       });
     });
+}
+
+/** Throws NOF0_JOB_UNKNOWN for a job of the other desk: nobody in this run would take it. */
+function assertOwn({ run }: Resources, name: string): void {
+  const own = jobsOf(run.kind);
+  if (!own.some((job) => job === name))
+    throw new CodedError(
+      'NOF0_JOB_UNKNOWN',
+      `runs of this kind have no job "${name}"; expected one of ${own.join(', ')}`,
+    );
 }
 
 /** Fields that "now" gives: the run's market time, the current slot, the run's provider. */

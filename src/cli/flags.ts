@@ -38,10 +38,16 @@ export function parseSpeed(text: string): number | 'max' {
   return value;
 }
 
-export type MarketFlags = { readonly market?: string; readonly data?: string; readonly speed?: string };
+export type MarketFlags = {
+  readonly desk?: string;
+  readonly market?: string;
+  readonly data?: string;
+  readonly speed?: string;
+};
 
 /** `--market`, `--data` and `--speed` together. */
 export function parseMarket(flags: MarketFlags): MarketSettings {
+  if (parseDesk(flags.desk) === 'equities') return parseEquities(flags);
   const kind = flags.market ?? (flags.data ? 'replay' : 'synthetic');
   if (kind === 'synthetic' || kind === 'hyperliquid') {
     if (flags.data !== undefined) throw badFlag('--data', 'to be used with --market replay', flags.data);
@@ -51,6 +57,29 @@ export function parseMarket(flags: MarketFlags): MarketSettings {
   if (kind !== 'replay') throw badFlag('--market', 'synthetic, replay or hyperliquid', kind);
   if (flags.data === undefined) throw badFlag('--market replay', '--data DIR, a folder of candle files', '(no --data)');
   return { kind, dir: path.resolve(flags.data), speed: parseSpeed(flags.speed ?? DEFAULT_SPEED) };
+}
+
+/** `--desk`; the arena when absent. */
+export function parseDesk(text: string | undefined): 'arena' | 'equities' {
+  return text === undefined ? 'arena' : (parseWord('--desk', text, ['arena', 'equities']) as 'arena' | 'equities');
+}
+
+/** The desk's `--market`: an invented session, a recorded one, or a data API. */
+function parseEquities({ market, data, speed }: MarketFlags): MarketSettings {
+  const feed = parseWord('--market', market === 'replay' ? 'csv' : (market ?? (data ? 'csv' : 'synthetic')), [
+    'synthetic',
+    'csv',
+    'api',
+  ]) as 'synthetic' | 'csv' | 'api';
+  if ((feed === 'csv') !== (data !== undefined))
+    throw badFlag('--data', 'a folder of candle files, together with --market csv', data ?? '(no --data)');
+  if (feed === 'api' && speed !== undefined) throw badFlag('--speed', 'to be used with a replay', speed);
+  return {
+    kind: 'equities',
+    feed,
+    dir: data === undefined ? null : path.resolve(data),
+    speed: parseSpeed(speed ?? DEFAULT_SPEED),
+  };
 }
 
 /** `--from` and `--to`: a moment as ISO 8601 or Unix milliseconds; undefined when absent. */

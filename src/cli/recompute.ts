@@ -7,6 +7,7 @@ import { type Recomputation, recomputeModel } from '../engine/recompute-analytic
 import { CodedError } from '../errors.ts';
 import type { Resources } from '../resources.ts';
 import { accounts } from '../store/equity.ts';
+import { isReplay } from '../store/runs.ts';
 import { print, printJson, table } from './output.ts';
 import { type CommonFlags, withSession } from './session.ts';
 
@@ -37,7 +38,7 @@ export async function recompute({ db, outbox, run }: Resources, model: string): 
   const known = (await accounts(db)).map((owner) => owner.modelId);
   if (model !== 'all' && !known.includes(model))
     throw new CodedError('NOF0_MODEL_UNKNOWN', `there is no model "${model}"; known are ${known.join(', ') || 'none'}`);
-  const nowMs = run.kind === 'replay' ? (run.marketNowMs ?? 0) : Date.now();
+  const nowMs = isReplay(run) ? (run.marketNowMs ?? 0) : Date.now();
   const results: Result[] = [];
   for (const id of model === 'all' ? known : [model]) {
     const result = await recomputeModel(db, run.kind, id, nowMs);

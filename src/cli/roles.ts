@@ -33,6 +33,7 @@ export function schedulerCommand(program: Command, roles: ProcessRoles): void {
   program
     .command('scheduler')
     .description('enqueue due slots; any number may run, a slot fires once')
+    .option('--desk <desk>', 'arena or equities, for a run that has not been begun')
     .option('--market <kind>', 'synthetic, replay or hyperliquid, for a run that has not been begun')
     .option('--data <dir>', 'folder of candle files for a replay')
     .option('--speed <factor>', 'market seconds a second of a replay, or "max"')
@@ -40,7 +41,8 @@ export function schedulerCommand(program: Command, roles: ProcessRoles): void {
     .option('--metrics-port <port>', 'port of probes and metrics; any free one by default')
     .action(async (_options, command: Command) => {
       const flags = command.optsWithGlobals<CommonFlags & MarketFlags & ProbeFlags & { exitAtEnd?: boolean }>();
-      const market = flags.market === undefined && flags.data === undefined ? null : parseMarket(flags);
+      const market =
+        flags.market === undefined && flags.data === undefined && flags.desk === undefined ? null : parseMarket(flags);
       const metricsPort = parseMetricsPort(flags);
       await withSession(flags, {}, async (session) => {
         await startRun(session, { market, seed: null });
@@ -50,7 +52,9 @@ export function schedulerCommand(program: Command, roles: ProcessRoles): void {
         const scheduler = await roles.startScheduler(
           resources,
           stories,
-          market?.kind === 'replay' ? market.speed : parseSpeed(flags.speed ?? DEFAULT_SPEED),
+          market?.kind === 'replay' || market?.kind === 'equities'
+            ? market.speed
+            : parseSpeed(flags.speed ?? DEFAULT_SPEED),
         );
         note(`scheduling run ${session.run}`);
         await untilStopped(flags.exitAtEnd ? scheduler.finished : never);

@@ -1,13 +1,17 @@
 /** Bringing a run to life: schema, declaration, and the check that it is continued as what it was begun. */
 
 import type { MarketSettings } from '../config.ts';
+import { latestSession } from '../domain/desk/calendar.ts';
 import { CodedError } from '../errors.ts';
 import { openMarket } from '../market/index.ts';
-import { assertTrading, runSettings } from '../resources.ts';
+import { assertTrading, equitiesMarket, runSettings } from '../resources.ts';
 import { Database } from '../store/database.ts';
 import { migrate } from '../store/migrate.ts';
 import { declareRun, type RunRow, readRun } from '../store/runs.ts';
 import type { Session } from './session.ts';
+
+const DESK_BEFORE_MS = 30 * 60_000;
+const DESK_AFTER_MS = 10 * 60_000;
 
 export type RunWish = {
   /** Null: whatever the run already is (synthetic for a new one). */
@@ -45,6 +49,7 @@ async function declaration(session: Session, wish: RunWish) {
     settings: runSettings(market, session.config),
     seed: wish.seed ?? session.config.arena.seed,
   };
+  if (market.kind === 'equities') return { ...base, ...(await deskClock(session, base, wish)) };
   if (market.kind !== 'replay') return { ...base, startMs: null, endMs: null };
   const { extent } = await openMarket({ kind: 'replay', dir: market.dir });
   if (extent === null) throw new CodedError('NOF0_MARKET_DATA', `${market.dir} holds no candles`);
@@ -55,9 +60,23 @@ async function declaration(session: Session, wish: RunWish) {
   };
 }
 
+/** From half an hour before the last session of the data until its performance is written; null as time goes by. */
+async function deskClock(session: Session, { settings, seed }: Pick<RunRow, 'settings' | 'seed'>, wish: RunWish) {
+  if (settings.feed === 'api') return { startMs: null, endMs: null };
+  const { extent } = await openMarket(equitiesMarket(settings, seed, session.config));
+  if (extent === null) throw new CodedError('NOF0_MARKET_DATA', 'the feed of the desk has no session');
+  const { openMs, closeMs } = latestSession(Math.min(extent.endMs, wish.toMs ?? Number.POSITIVE_INFINITY) - 1);
+  return {
+    startMs: wish.fromMs ?? openMs - DESK_BEFORE_MS,
+    endMs: wish.toMs ?? closeMs + DESK_AFTER_MS,
+  };
+}
+
 function assertSame(name: string, run: RunRow, wish: RunWish): void {
   const differs: string[] = [];
   if (wish.market && wish.market.kind !== run.kind) differs.push(`its market is ${run.kind}, not ${wish.market.kind}`);
+  if (wish.market?.kind === 'equities' && run.kind === 'equities' && run.settings.feed !== wish.market.feed)
+    differs.push(`its feed is ${run.settings.feed}, not ${wish.market.feed}`);
   if (wish.market?.kind === 'replay' && run.kind === 'replay' && run.settings.dir !== wish.market.dir)
     differs.push(`its data is ${run.settings.dir}, not ${wish.market.dir}`);
   if (wish.seed !== null && wish.seed !== run.seed) differs.push(`its seed is "${run.seed}", not "${wish.seed}"`);

@@ -5,6 +5,7 @@ import { pace } from '../config.ts';
 import { startHttp, startProbes } from '../http/server.ts';
 import { openStories, type Resources } from '../resources.ts';
 import { defaultRun, freshRun, rememberRun } from '../run.ts';
+import { isReplay } from '../store/runs.ts';
 import { runCounts } from '../store/verify.ts';
 import { startWebhook } from './consume.ts';
 import { DEFAULT_SPEED, type MarketFlags, parseCount, parseMarket, parseMoment, parseSpeed } from './flags.ts';
@@ -37,7 +38,8 @@ export function upCommand(program: Command, roles: ProcessRoles): void {
     .description(
       'bring everything up: servers, schema, arena, scheduler, workers, API and dashboard (what `npm start` runs)',
     )
-    .option('--market <kind>', 'synthetic (default), replay or hyperliquid')
+    .option('--desk <desk>', 'arena (default), or equities: stocks, New York sessions, one trader')
+    .option('--market <kind>', 'synthetic (default), replay or hyperliquid; of the equities desk synthetic, csv or api')
     .option('--data <dir>', 'folder of candle files for a replay')
     .option('--speed <factor>', 'market seconds a second of a replay, or "max" (default 60)')
     .option('--from <moment>', 'first moment of a new replay (default: where the data begins)')
@@ -54,13 +56,16 @@ export function upCommand(program: Command, roles: ProcessRoles): void {
 async function up(flags: UpFlags, roles: ProcessRoles): Promise<void> {
   const startedAt = Date.now();
   const market =
-    flags.market === undefined && flags.data === undefined && flags.run !== undefined ? null : parseMarket(flags);
+    flags.market === undefined && flags.data === undefined && flags.desk === undefined && flags.run !== undefined
+      ? null
+      : parseMarket(flags);
   const concurrency = flags.concurrency === undefined ? null : parseCount('--concurrency', flags.concurrency, 1);
   const port = flags.port === undefined ? null : parseCount('--port', flags.port, 0);
   const fromMs = parseMoment('--from', flags.from);
   const toMs = parseMoment('--to', flags.to);
   const session = await openSession(flags, {
-    defaultRun: (shared) => (market?.kind === 'replay' ? freshRun('replay') : defaultRun(shared)),
+    defaultRun: (shared) =>
+      market?.kind === 'replay' || market?.kind === 'equities' ? freshRun(market.kind) : defaultRun(shared),
     exclusive: true,
     logToFile: true,
     onProgress: (line) => note(line),
@@ -75,7 +80,10 @@ async function up(flags: UpFlags, roles: ProcessRoles): Promise<void> {
       concurrency: concurrency ?? session.config.concurrency,
       port,
       // A replay that is continued by its name has its market already, and may still be given a speed.
-      speed: market?.kind === 'replay' ? market.speed : parseSpeed(flags.speed ?? DEFAULT_SPEED),
+      speed:
+        market?.kind === 'replay' || market?.kind === 'equities'
+          ? market.speed
+          : parseSpeed(flags.speed ?? DEFAULT_SPEED),
       startedAt,
     });
   } finally {
@@ -102,7 +110,7 @@ async function serve(session: Session, resources: Resources, serving: Serving): 
     ? await roles.startWorkers(resources, opened, { queues: roles.queues, concurrency: serving.concurrency })
     : null;
   // What a replay trades happened long ago; who wants it posted all the same has `nof0 consume webhook`.
-  const posts = flags.worker && session.config.webhook !== null && resources.run.kind !== 'replay';
+  const posts = flags.worker && session.config.webhook !== null && !isReplay(resources.run);
   const webhook = posts ? await startWebhook(resources) : null;
   const { http, metricsPort } = session.config;
   const server = flags.api

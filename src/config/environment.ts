@@ -56,6 +56,11 @@ export const environmentFields = {
     .regex(/^[A-Za-z0-9_.-]{1,32}$/, '1 to 32 letters, digits, "_", "." or "-"')
     .default('nof0')
     .describe('First part of every Redis key.'),
+  NOF0_DESK_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{0,32}$/, 'up to 32 letters, digits, "_", "." or "-"')
+    .default('')
+    .describe('First part of the keys of the equities desk. Empty: they stand as they are, such as watchlist:current.'),
   NOF0_REDIS_SERVER: z.string().min(1).optional().describe('Path of the redis-server or valkey-server to embed.'),
   NOF0_HTTP_HOST: z.string().min(1).default('127.0.0.1').describe('Where the API, probes and metrics listen.'),
   NOF0_HTTP_PORT: port

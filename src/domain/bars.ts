@@ -55,6 +55,19 @@ export function endedBy({ bar }: OpenBar, intervalMs: number, uptoMs: number): B
   return bar !== null && bar.openTsMs + intervalMs <= uptoMs ? bar : null;
 }
 
+/** The bars that one symbol's 1-minute candles (ascending, no duplicates) make, as far as they have ended by `uptoMs`. */
+export function closedBars(candles: readonly Candle[], intervalMs: number, uptoMs: number): Bar[] {
+  const bars: Bar[] = [];
+  let open = NO_CANDLES;
+  for (const candle of candles) {
+    const { next, closed } = addCandle(open, candle, intervalMs);
+    if (closed !== null) bars.push(closed);
+    open = next;
+  }
+  const last = endedBy(open, intervalMs, uptoMs);
+  return last === null ? bars : [...bars, last];
+}
+
 function extend(bar: Bar, candle: Candle): Bar {
   return {
     openTsMs: bar.openTsMs,

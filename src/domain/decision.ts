@@ -1,6 +1,7 @@
 /** What a model sees, and what it may answer. Wire names are snake_case: they are what a language model reads and writes. */
 
 import { z } from 'zod';
+import type { DeskPackage } from './desk/package.ts';
 import type { Limits } from './limits.ts';
 import type { EntryPause } from './pause.ts';
 
@@ -83,6 +84,8 @@ export type MarketFrame = {
   readonly watermarkMs: number;
   readonly barIntervalMs: number;
   readonly assets: Readonly<Record<string, FrameAsset>>;
+  /** What the equities desk adds; absent in the arena. */
+  readonly desk?: DeskPackage;
 };
 
 /** An open position as its model sees it. `quantity` is signed: short < 0. */

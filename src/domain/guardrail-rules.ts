@@ -51,6 +51,13 @@ export const ENTRY_RULES = [
     mayEnter ? null : 'the slot is too old for an entry',
   ),
   rule(
+    'NO_SESSION',
+    'The equities desk takes no entries now: its session has not begun, is over, or is about to end.',
+    [],
+    ({ frame }) =>
+      frame.desk === undefined || frame.desk.session.mayEnter ? null : 'the session takes no entries now',
+  ),
+  rule(
     'STALE_FRAME',
     'The price in the frame is older than allowed at the slot.',
     ['maxPriceAge'],

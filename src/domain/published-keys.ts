@@ -22,6 +22,17 @@ export const KEY_FAMILIES = [
   'simOrders',
   'simBalances',
   'seasons',
+  'stockPrice',
+  'stockIndicators',
+  'stockSentiment',
+  'watchlist',
+  'candidates',
+  'stockPosition',
+  'stockMonitoring',
+  'stockSignal',
+  'systemState',
+  'performance',
+  'marketContext',
 ] as const;
 
 export type Family = (typeof KEY_FAMILIES)[number];
@@ -29,7 +40,7 @@ export type Family = (typeof KEY_FAMILIES)[number];
 /** One published key: its family and the ids in its pattern. */
 export type Target = { readonly family: Family; readonly ids: readonly string[] };
 
-/** The effect that refreshes a key after a commit. */
+/** The effect that refreshes a key after a commit; with fewer ids than the key takes, all keys of the family that should be there. */
 export function refresh(family: Family, ...ids: string[]): { readonly kind: 'project'; readonly target: string } {
   return { kind: 'project', target: `${family}|${ids.map(encodeId).join(':')}` };
 }

@@ -6,5 +6,6 @@ export const STRATEGY_NAMES = [
   'carry',
   'buy-and-hold',
   'coin-flip',
+  'session-trader',
 ] as const;
 export type StrategyName = (typeof STRATEGY_NAMES)[number];

@@ -30,6 +30,9 @@ export type Trader = {
   readonly configDigest: string;
 };
 
+/** Settings of the equities desk, and who trades for it. */
+export type Desk = { readonly modelId: string; readonly settings: Config['arena']['equities'] };
+
 export type Stories = {
   readonly db: Database;
   /** Applies effects of a commit that this process made. Never throws. */
@@ -41,6 +44,8 @@ export type Stories = {
   readonly config: Config;
   readonly pace: Schedules;
   readonly seed: string;
+  /** The equities desk; null where the arena trades. */
+  readonly desk: Desk | null;
   readonly logger: Logger;
   readonly metrics: Metrics;
 };

@@ -7,6 +7,7 @@ import type { AccountState } from '../exchange/exchange.ts';
 import { audit } from '../store/audit.ts';
 import { leaveArena, modelIds } from '../store/models.ts';
 import type { RunRow } from '../store/runs.ts';
+import { isReplay } from '../store/runs.ts';
 import { changeWithin, traderStates } from '../store/trader-state.ts';
 import { crossing } from '../telemetry/boundaries.ts';
 import { underLease } from './control-lease.ts';
@@ -32,7 +33,7 @@ export async function addModel({ control, stories }: Desk, run: RunRow, model: s
     );
   }
   if ((await modelIds(db)).includes(model)) return { model, added: false };
-  await registerArena(stories, run, run.kind === 'replay' ? (run.startMs ?? 0) : await db.nowMs(), who);
+  await registerArena(stories, run, isReplay(run) ? (run.startMs ?? 0) : await db.nowMs(), who);
   await audit(db, { who, what: 'add', target: `model:${model}`, after: { state: 'running' } });
   return { model, added: true };
 }

@@ -136,7 +136,10 @@ async function commit(
     tails.flatMap((tail) => tail.fills),
   );
   const changes = tails.map((tail) => symbolChange(tail, orders));
-  const wanted = effectsOf(modelId, version + 1, changes, asOfMs, follow);
+  const wanted = [
+    ...effectsOf(modelId, version + 1, changes, asOfMs, follow),
+    ...(stories.desk === null ? [] : deskKeys(changes)),
+  ];
   const effects = await writeLedger(tx, modelId, combined(changes), added, syncedSeq, wanted);
   const result = {
     count: added.length,
@@ -220,6 +223,12 @@ function effectsOf(
     ...always,
     enqueueEffect('analytics', { modelId, asOfMs }),
   ];
+}
+
+/** Keys of the equities desk that name a stock. */
+function deskKeys(changes: readonly SymbolChange[]): NewEffect[] {
+  const own = changes.flatMap(({ symbol }) => [refresh('stockPosition', symbol), refresh('stockMonitoring', symbol)]);
+  return own.length === 0 ? [] : [...own, refresh('systemState')];
 }
 
 function written(trade: TradeWrite) {

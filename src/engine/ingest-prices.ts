@@ -3,7 +3,7 @@
 import type { MarketBatch } from '../domain/market.ts';
 import { refresh } from '../domain/published-keys.ts';
 import { enqueueEffect } from '../jobs/registry.ts';
-import { addEffects, type EffectRow } from '../store/effects.ts';
+import { addEffects, type EffectRow, type NewEffect } from '../store/effects.ts';
 import { ledgerHeads } from '../store/ledger.ts';
 import { ANY_WATERMARK, ensurePartitions, ingestCursor, storeBatch } from '../store/market.ts';
 import { crossing } from '../telemetry/boundaries.ts';
@@ -61,7 +61,7 @@ async function write(
   await ensurePartitions(db, batch.ticks);
   signal.throwIfAborted();
   const stored = await committed(stories, 'ingest-prices', () =>
-    storeBatch(db, market.provider, fromMs, batch, [refresh('cryptoPrices'), ...contextsDue(stories, batch)]),
+    storeBatch(db, market.provider, fromMs, batch, keysOf(stories, batch)),
   );
   // Another worker was faster: what it stored may overlap, and everything behind its watermark comes with the next slot.
   if (stored === null) return [];
@@ -89,6 +89,20 @@ function contextsDue({ db, market }: Stories, { candles, watermarkMs }: MarketBa
   if (candles.length === 0 && step <= (shownUntil.get(db) ?? 0)) return [];
   shownUntil.set(db, Math.max(step, shownUntil.get(db) ?? 0));
   return [refresh('marketCtx', market.provider)];
+}
+
+/** The keys that a batch moves. */
+function keysOf(stories: Stories, batch: MarketBatch): NewEffect[] {
+  return stories.desk === null ? [refresh('cryptoPrices'), ...contextsDue(stories, batch)] : deskKeys(batch);
+}
+
+/** The keys of the equities desk that a batch moves. Indicators are those of closed bars. */
+function deskKeys({ ticks, candles }: MarketBatch): NewEffect[] {
+  return [
+    ...(ticks.length + candles.length === 0 ? [] : [refresh('stockPrice'), refresh('stockPosition')]),
+    ...(candles.length === 0 ? [] : [refresh('stockIndicators')]),
+    refresh('systemState'),
+  ];
 }
 
 /** Accounts whose exchange knows more fills than their ledger are asked to fetch them. */

@@ -9,6 +9,7 @@ import { CodedError } from '../errors.ts';
 import { CandleReader } from '../store/candle-reader.ts';
 import { findFrame, ingestCursor, keepFrame, marketAsOf, type StoredFrame } from '../store/market.ts';
 import type { Stories } from './context.ts';
+import { deskPackage } from './desk/desk-package.ts';
 
 /** How long a slot waits for its prices; after that it decides on what is there. */
 const WATERMARK_WAIT_MS = 3000;
@@ -66,6 +67,7 @@ export class FrameBuilder {
         'NOF0_FRAME_MISSING',
         `no price at or before slot ${new Date(slotMs).toISOString()} has been ingested yet`,
       );
+    const desk = await deskPackage(this.#stories, slotMs);
     const frame: MarketFrame = {
       provider: market.provider,
       slotMs,
@@ -74,6 +76,7 @@ export class FrameBuilder {
       assets: Object.fromEntries(
         assets.map((asset) => [asset.symbol, frameAsset(asset, history.view(asset.symbol, slotMs))]),
       ),
+      ...(desk === null ? {} : { desk }),
     };
     return keepFrame(db, frame, frameDigest(frame), { relaxed: clock.repeats });
   }

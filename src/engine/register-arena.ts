@@ -4,7 +4,7 @@ import { refresh } from '../domain/published-keys.ts';
 import { sha256 } from '../domain/random.ts';
 import { saveAssets } from '../store/market.ts';
 import { registerModels, retiredIds } from '../store/models.ts';
-import type { RunRow } from '../store/runs.ts';
+import { isReplay, type RunRow } from '../store/runs.ts';
 import { syncSchedules } from '../store/schedules.ts';
 import type { Stories, Trader } from './context.ts';
 import { schedulesOf } from './slots.ts';
@@ -52,7 +52,7 @@ export async function registerArena(stories: Stories, run: RunRow, nowMs: number
   await exchange.openAccounts(
     config.arena.models.map((model) => ({ account: model.id, initialUsd: model.initialEquityUsd })),
   );
-  const replay = run.kind === 'replay';
+  const replay = isReplay(run);
   // In real time the current slot of everything is due at once; a replay begins behind its first moment.
   const before = replay ? inceptionMs : nowMs - LOOK_BACK_MS;
   // Whoever has left stays away, also while the arena file still names it.

@@ -2,10 +2,11 @@
 
 import type { Config, Schedules } from '../config.ts';
 import { lastOccurrence, nextOccurrence } from '../domain/cron.ts';
+import { CANDLE_INTERVAL_MS } from '../domain/market.ts';
 import { uniform } from '../domain/random.ts';
 import { slotAt } from '../domain/time.ts';
 import { MAINTENANCE_TASKS, type MaintenanceTask } from '../jobs/maintenance.ts';
-import { enqueueEffect, type JobName, type PayloadInput } from '../jobs/registry.ts';
+import { enqueueEffect, INGEST_JOBS, type JobName, type PayloadInput } from '../jobs/registry.ts';
 import type { DueSlot, Schedule, ScheduleSpec } from '../store/schedules.ts';
 
 type Wanted = Omit<Schedule, 'lastSlotMs'>;
@@ -15,7 +16,8 @@ const CURRENT_WITHIN_MS = 60_000;
 
 /** The schedules of an arena. In a replay no slot is ever skipped: market time waits instead, and nothing looks after the platform. */
 export function schedulesOf(config: Config, pace: Schedules, provider: string, replay: boolean): Wanted[] {
-  const { models, maintenance } = config.arena;
+  const { models } = config.arena;
+  if (provider === 'equities') return deskSchedules(config, pace, replay);
   const arena: Wanted[] = [
     {
       name: `price-ingest:${provider}`,
@@ -43,6 +45,40 @@ export function schedulesOf(config: Config, pace: Schedules, provider: string, r
   // Prices come with the next moment that somebody looks at: in between nobody would.
   if (replay)
     return arena.map((schedule) => (schedule.job === 'price-ingest' ? schedule : { ...schedule, policy: 'every' }));
+  return [...arena, ...maintenanceSchedules(config)];
+}
+
+/** The schedules of the equities desk. Its model is asked when there is something to decide, so it has none. */
+function deskSchedules(config: Config, pace: Schedules, replay: boolean): Wanted[] {
+  const { ingest, screen, monitor, news, context, performance } = config.arena.equities.schedules;
+  const every = (job: JobName, everyMs: number): Wanted => ({
+    name: job,
+    job,
+    // A replay has minute bars: in between nothing happens.
+    spec: { everyMs: replay ? Math.max(everyMs, CANDLE_INTERVAL_MS) : everyMs },
+    payload: {},
+    policy: replay && !INGEST_JOBS.has(job) ? 'every' : 'run-latest',
+  });
+  const desk = [
+    every('equity-ingest', ingest),
+    every('equity-screen', screen),
+    every('position-monitor', monitor),
+    every('news-sentiment', news),
+    every('market-context', context),
+    every('performance-daily', performance),
+    ...config.arena.models.map(({ id }) => ({
+      ...every('snapshot', pace.snapshot),
+      name: `snapshot:${id}`,
+      payload: { modelId: id },
+    })),
+    every('analytics', pace.analytics),
+  ];
+  return replay ? desk : [...desk, ...maintenanceSchedules(config)];
+}
+
+/** What a run in real time does for itself. */
+function maintenanceSchedules(config: Config): Wanted[] {
+  const { maintenance } = config.arena;
   const crons: Record<MaintenanceTask, string> = {
     'relay-effects': maintenance.relayEffects,
     'prune-runs': maintenance.pruneRuns,
@@ -61,7 +97,7 @@ export function schedulesOf(config: Config, pace: Schedules, provider: string, r
       policy: 'run-latest',
     }),
   );
-  return [...arena, ...own];
+  return own;
 }
 
 /** The first slot after a moment, market ms. */
@@ -110,7 +146,7 @@ export function dueNow(schedules: readonly Schedule[], nowMs: number, boot: bool
  * whoever decides at it finds them stored; a schedule of prices that runs its latest slot only comes up when something else does.
  */
 export function dueInReplay(schedules: readonly Schedule[], endMs: number): { slotMs: number; due: DueSlot[] } | null {
-  const lazy = schedules.filter(({ job, policy }) => job === 'price-ingest' && policy === 'run-latest');
+  const lazy = schedules.filter(({ job, policy }) => INGEST_JOBS.has(job) && policy === 'run-latest');
   const next = schedules
     .filter((schedule) => !lazy.includes(schedule))
     .map((schedule) => ({ schedule, slotMs: nextSlot(schedule.spec, schedule.lastSlotMs) }));
@@ -122,7 +158,7 @@ export function dueInReplay(schedules: readonly Schedule[], endMs: number): { sl
   if (pricesFirst.length > 0) return { slotMs: Math.max(...pricesFirst.map((due) => due.slotMs)), due: pricesFirst };
   if (!(slotMs <= endMs)) return null;
   const atSlot = next.filter((entry) => entry.slotMs === slotMs);
-  const prices = atSlot.filter((entry) => entry.schedule.job === 'price-ingest');
+  const prices = atSlot.filter((entry) => INGEST_JOBS.has(entry.schedule.job));
   return { slotMs, due: (prices.length > 0 ? prices : atSlot).map((entry) => dueSlot(entry.schedule, slotMs)) };
 }
 

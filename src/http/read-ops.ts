@@ -8,6 +8,7 @@ import { openLetters } from '../store/dead-letters.ts';
 import { pendingEffects, stuckEffects } from '../store/effects.ts';
 import { modelIds } from '../store/models.ts';
 import { listProcesses } from '../store/processes.ts';
+import { isReplay } from '../store/runs.ts';
 import { listSchedules } from '../store/schedules.ts';
 import { traderStates } from '../store/trader-state.ts';
 import { checkServers } from './check-servers.ts';
@@ -41,7 +42,7 @@ const PARTS: Readonly<Record<string, Part>> = {
 async function slots(db: Resources['db'], run: Resources['run']): Promise<readonly SlotLag[]> {
   const schedules = await listSchedules(db);
   // A replay's clock moves from slot to slot: it is where its furthest cursor is, and behind nothing.
-  const nowMs = run.kind === 'replay' ? Math.max(0, ...schedules.map((one) => one.lastSlotMs)) : await db.nowMs();
+  const nowMs = isReplay(run) ? Math.max(0, ...schedules.map((one) => one.lastSlotMs)) : await db.nowMs();
   return slotLags(schedules, nowMs);
 }
 

@@ -12,6 +12,8 @@ export type JobContract<Payload extends { v: number } = { v: number }> = {
   readonly name: string;
   /** One sentence for lists and help texts. */
   readonly summary: string;
+  /** The desk whose runs have the job; absent: the runs of both. */
+  readonly desk?: 'arena' | 'equities';
   /** Newest payload version this code knows. A payload from a newer producer waits for a newer worker. */
   readonly version: number;
   readonly payload: z.ZodType<Payload>;

@@ -58,6 +58,7 @@ function packBatch(batch: unknown): unknown {
 
 export const priceIngest = defineJob({
   name: 'price-ingest',
+  desk: 'arena',
   summary:
     'store what the market said since the last time or what a feed heard, let the paper exchange work through it, publish prices',
   version: 3,

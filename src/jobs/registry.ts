@@ -6,7 +6,13 @@ import { CodedError, type Fault } from '../errors.ts';
 import { analytics } from './analytics.ts';
 import type { JobContract } from './contract.ts';
 import { decisionCycle } from './decision-cycle.ts';
+import { equityIngest } from './equity-ingest.ts';
+import { equityScreen } from './equity-screen.ts';
 import { maintenance } from './maintenance.ts';
+import { marketContext } from './market-context.ts';
+import { newsSentiment } from './news-sentiment.ts';
+import { performanceDaily } from './performance-daily.ts';
+import { positionMonitor } from './position-monitor.ts';
 import { priceIngest } from './price-ingest.ts';
 import { snapshot } from './snapshot.ts';
 import { tradeIngest } from './trade-ingest.ts';
@@ -18,6 +24,12 @@ export const JOBS = {
   snapshot,
   analytics,
   maintenance,
+  'equity-ingest': equityIngest,
+  'equity-screen': equityScreen,
+  'position-monitor': positionMonitor,
+  'market-context': marketContext,
+  'news-sentiment': newsSentiment,
+  'performance-daily': performanceDaily,
 } as const;
 
 export type JobName = keyof typeof JOBS;
@@ -26,6 +38,15 @@ export type PayloadOf<Name extends JobName> = z.infer<(typeof JOBS)[Name]['paylo
 export type PayloadInput<Name extends JobName> = z.input<(typeof JOBS)[Name]['payload']>;
 
 export const JOB_NAMES = Object.keys(JOBS) as JobName[];
+
+/** The jobs that runs of a kind have: those of their own desk, and those of both. */
+export function jobsOf(kind: string): JobName[] {
+  const desk = kind === 'equities' ? 'equities' : 'arena';
+  return JOB_NAMES.filter((name) => (contractOf(name).desk ?? desk) === desk);
+}
+
+/** The jobs that bring what the market said: they come before everything else of their moment. */
+export const INGEST_JOBS: ReadonlySet<string> = new Set<JobName>(['price-ingest', 'equity-ingest']);
 
 /** The contract of a name from outside; throws NOF0_JOB_UNKNOWN with the name that was probably meant. */
 export function contractOf(name: string): JobContract {

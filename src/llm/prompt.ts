@@ -22,7 +22,7 @@ export function renderPrompt(template: PromptTemplate, context: DecisionContext,
     decision_number: String(context.cycleNumber),
     account: accountLines(context).join('\n'),
     positions: positionLines(context).join('\n'),
-    market: marketLines(frame, context.limits).join('\n'),
+    market: [...marketLines(frame, context.limits), ...deskLines(frame.desk)].join('\n'),
     symbols: Object.keys(frame.assets).sort().join(', '),
     limits: limitLines(context).join('\n'),
     answer_format: ANSWER_FORMAT,
@@ -158,6 +158,29 @@ function tableRow(asset: FrameAsset, limits: Limits): string {
     `${own.minUsd.toFixed(2)} to ${own.maxUsd.toFixed(2)}`,
   ];
   return `| ${cells.join(' | ')} |`;
+}
+
+/** What the equities desk puts before its model: signals to confirm, and what it knows about their symbols. */
+function deskLines(desk: MarketFrame['desk']): string[] {
+  if (desk === undefined) return [];
+  const { session, signals, candidates, sentiment, monitoring, context } = desk;
+  return [
+    '',
+    `Session ${session.day}, closes ${when(session.closeMs)}; ${session.mayEnter ? 'entries are allowed' : 'no entries now'}.`,
+    'Signals to confirm or to pass over:',
+    ...signals.map(
+      ({ type, symbol, reason, price, confidence }) =>
+        `- ${type} ${symbol}: ${reason} at ${price}, confidence ${confidence}`,
+    ),
+    `Candidates: ${candidates.map(({ symbol, score, signals: seen }) => `${symbol} ${score} (${seen.join(', ')})`).join('; ') || 'none'}`,
+    `Sentiment (-1 to 1): ${
+      Object.entries(sentiment)
+        .map(([symbol, { score, newsCount }]) => `${symbol} ${score} of ${newsCount} headlines`)
+        .join('; ') || 'none'
+    }`,
+    ...Object.entries(monitoring).map(([symbol, look]) => `Position ${symbol}: ${JSON.stringify(look)}`),
+    `Market: ${context === null ? 'not known yet' : JSON.stringify(context)}`,
+  ];
 }
 
 function indicatorLine({ symbol, indicators, closes }: FrameAsset): string {

@@ -1,5 +1,6 @@
 /** The door to a market. Implementations: synthetic, replay. */
 
+import type { NewsItem } from '../domain/desk/news.ts';
 import type { Asset, Candle, MarketBatch } from '../domain/market.ts';
 import type { OrderBook } from '../domain/order-book.ts';
 
@@ -15,6 +16,11 @@ export interface FeedSink {
 
 export interface MarketFeed {
   close(): Promise<void>;
+}
+
+export interface NewsFeed {
+  /** Headlines of (fromMs, toMs], oldest first. Asked twice it answers the same. `fromMs` null: all that may still matter. */
+  fetch(fromMs: number | null, toMs: number, signal?: AbortSignal): Promise<NewsItem[]>;
 }
 
 export interface MarketData {
@@ -41,6 +47,8 @@ export interface MarketData {
    * ever. For a market that has one; such a market is polled only while nobody holds its feed.
    */
   openFeed?(sink: FeedSink, fromMs: number | null): Promise<MarketFeed>;
+  /** Headlines, for a market that has some. */
+  readonly news?: NewsFeed;
   /** First and last market time with data, for a market that ends; null for one that goes on. */
   readonly extent: { readonly startMs: number; readonly endMs: number } | null;
 }

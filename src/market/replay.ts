@@ -132,12 +132,25 @@ function toSeries(symbol: string, candleRows: readonly Row[], fundingRows: reado
   const candles = candleRows.map(({ values: [openTsMs = 0, open = 0, high = 0, low = 0, close = 0, volume = 0] }) => {
     return { symbol, openTsMs, open, high, low, close, volume };
   });
+  const fundings = fundingRows.map(({ values: [tsMs = 0, rate = 0] }) => ({ symbol, tsMs, rate }));
+  return seriesOf(
+    symbol,
+    candles,
+    candleRows.map(({ file }) => file.source),
+    fundings,
+  );
+}
+
+function seriesOf(
+  symbol: string,
+  candles: readonly Candle[],
+  sources: readonly string[],
+  fundings: readonly Funding[],
+): Series {
   const notionalBefore = new Float64Array(candles.length + 1);
   for (const [i, { close, volume }] of candles.entries()) {
     notionalBefore[i + 1] = (notionalBefore[i] ?? 0) + close * volume;
   }
-  const fundings = fundingRows.map(({ values: [tsMs = 0, rate = 0] }) => ({ symbol, tsMs, rate }));
-  const sources = candleRows.map(({ file }) => file.source);
   const closesMs = Float64Array.from(candles, ({ openTsMs }) => openTsMs + CANDLE_INTERVAL_MS);
   const printsMs = Float64Array.from(fundings, ({ tsMs }) => tsMs);
   return { symbol, candles, closesMs, sources, notionalBefore, fundings, printsMs };
@@ -233,14 +246,34 @@ export async function openReplay(dir: string): Promise<Replay> {
   }
   const all = assemble(rows, faults);
   refuseFaulty(dir, faults);
+  const market = marketOf('replay', all, all.map(toAsset));
+  return { ...market, files: [...rows].map(([file, own]) => ({ ...file, rows: own.length })) };
+}
+
+/** A market of candles that are known already, oldest first. */
+export function candleMarket(
+  provider: string,
+  candles: ReadonlyMap<string, readonly Candle[]>,
+  assets: readonly Asset[],
+): MarketData {
+  const all = [...candles].map(([symbol, own]) =>
+    seriesOf(
+      symbol,
+      own,
+      own.map(() => provider),
+      [],
+    ),
+  );
+  return marketOf(provider, all, assets);
+}
+
+function marketOf(provider: string, all: readonly Series[], assets: readonly Asset[]): MarketData {
   const startMs = Math.min(...all.map(({ candles }) => candles[0]?.openTsMs ?? Number.POSITIVE_INFINITY));
   const endMs = Math.max(...all.map(({ closesMs }) => closesMs.at(-1) ?? 0));
-  const assets = all.map(toAsset);
   return {
-    provider: 'replay',
+    provider,
     extent: { startMs, endMs },
-    files: [...rows].map(([file, own]) => ({ ...file, rows: own.length })),
-    assets: async () => assets,
+    assets: async () => [...assets],
     fetch: async (fromMs, toMs, signal) => {
       signal?.throwIfAborted();
       return fetchFrom(all, startMs, fromMs, toMs);

@@ -1,7 +1,7 @@
 /** Tells those who watch what was just written into the cache role. They are hints: whoever misses one reads the key. */
 
 import type { ScriptedRedis } from '../redis/connections.ts';
-import type { KeyRegistry } from '../redis/keys.ts';
+import { FAMILIES, type KeyRegistry } from '../redis/keys.ts';
 import { type LiveMessage, sayLive } from '../redis/live-channel.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Members, Target } from './projection.ts';
@@ -18,6 +18,8 @@ export async function announceKeys(
   written: readonly Written[],
 ): Promise<void> {
   await say(redis, keys, metrics, written.flatMap(messageOf));
+  const desk = written.filter(({ target }) => isDesk(target.family));
+  if (desk.length > 0) await sayDesk(redis, keys, metrics, desk);
 }
 
 export async function announcePrices(
@@ -44,6 +46,23 @@ export function messageOf({ target, members: [text] }: Written): LiveMessage[] {
   if (target.family !== 'decisionLast') return [];
   const [modelId = ''] = target.ids;
   return [{ topic: 'decisions', of: modelId, data: JSON.stringify({ model_id: modelId, ...JSON.parse(text) }) }];
+}
+
+function isDesk(family: Target['family']): boolean {
+  return 'desk' in FAMILIES[family];
+}
+
+/** One message a key of the equities desk: `{key, value}`, where null says that the key is gone. */
+async function sayDesk(redis: ScriptedRedis, keys: KeyRegistry, metrics: Metrics, written: readonly Written[]) {
+  const messages = written.map(({ target, members: [text] }) =>
+    JSON.stringify({ key: keys.key(target.family, target.ids), value: text === undefined ? null : JSON.parse(text) }),
+  );
+  try {
+    await Promise.all(messages.map((message) => redis.publish(keys.deskChannel(), message)));
+  } catch {
+    // The keys are written; whoever watches gets the next value.
+    metrics.swallowed.inc({ reason: 'announce' });
+  }
 }
 
 async function say(redis: ScriptedRedis, keys: KeyRegistry, metrics: Metrics, messages: readonly LiveMessage[]) {

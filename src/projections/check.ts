@@ -69,7 +69,16 @@ function describe(target: Target, found: Members | undefined, wanted: Members): 
 export type KeyDifference = { readonly family: Family; readonly text: string; readonly repaired: boolean };
 
 /** Families whose values move with the market between two commits; a key of theirs that differs is older, not wrong. */
-const MOVING: ReadonlySet<Family> = new Set<Family>(['positions', 'sinceInception', 'simBalances', 'marketCtx']);
+const MOVING: ReadonlySet<Family> = new Set<Family>([
+  'positions',
+  'sinceInception',
+  'simBalances',
+  'marketCtx',
+  'stockPrice',
+  'stockIndicators',
+  'stockPosition',
+  'systemState',
+]);
 /** Keys compared at a time: their values have to fit into memory. */
 const CHUNK = 500;
 

@@ -13,6 +13,7 @@ import { openPositions } from '../store/positions.ts';
 import { listSeasons, seasonStandings } from '../store/seasons.ts';
 import { traderStates } from '../store/trader-state.ts';
 import { recentTrades } from '../store/trades.ts';
+import { DESK_PROJECTIONS } from './desk-families.ts';
 import { MARKET_PROJECTIONS } from './market-families.ts';
 import { PAPER_PROJECTIONS } from './paper-families.ts';
 import type { LoadContext, Members, Projection } from './projection.ts';
@@ -179,6 +180,10 @@ const seasons: Projection = {
     return [[JSON.stringify({ seasons: await Promise.all(published) })]];
   },
 };
+/** The projections of runs of a kind. */
+export function projectionsOf(kind: string): readonly Projection[] {
+  return kind === 'equities' ? [...PROJECTIONS, ...DESK_PROJECTIONS] : PROJECTIONS;
+}
 
 export const PROJECTIONS: readonly Projection[] = [
   positions,

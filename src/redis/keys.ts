@@ -15,6 +15,8 @@ type FamilySpec = {
   readonly ttl: keyof TtlClasses;
   /** Whether one process at a time recomputes it. */
   readonly locked: boolean;
+  /** Of the equities desk, whose keys have a prefix of their own. */
+  readonly desk?: true;
 };
 
 /** Families of the cache role. Everything here can be rebuilt from Postgres. */
@@ -38,6 +40,17 @@ export const FAMILIES = {
   simOrders: { pattern: 'sim:orders:{}', type: 'string', ttl: 'medium', locked: true },
   simBalances: { pattern: 'sim:balances:{}', type: 'string', ttl: 'medium', locked: true },
   seasons: { pattern: 'seasons', type: 'string', ttl: 'medium', locked: true },
+  stockPrice: { pattern: 'stocks:price:{}', type: 'string', ttl: 'medium', locked: false, desk: true },
+  stockIndicators: { pattern: 'stocks:indicators:{}', type: 'string', ttl: 'medium', locked: false, desk: true },
+  stockSentiment: { pattern: 'stocks:sentiment:{}', type: 'string', ttl: 'analytics', locked: false, desk: true },
+  watchlist: { pattern: 'watchlist:current', type: 'string', ttl: 'long', locked: false, desk: true },
+  candidates: { pattern: 'candidates:ranked', type: 'string', ttl: 'long', locked: false, desk: true },
+  stockPosition: { pattern: 'positions:active:{}', type: 'string', ttl: 'positions', locked: false, desk: true },
+  stockMonitoring: { pattern: 'positions:monitoring:{}', type: 'string', ttl: 'positions', locked: false, desk: true },
+  stockSignal: { pattern: 'signals:{}:{}', type: 'string', ttl: 'long', locked: false, desk: true },
+  systemState: { pattern: 'system:state', type: 'string', ttl: 'medium', locked: false, desk: true },
+  performance: { pattern: 'metrics:performance', type: 'string', ttl: 'analytics', locked: false, desk: true },
+  marketContext: { pattern: 'context:market', type: 'string', ttl: 'long', locked: false, desk: true },
 } as const satisfies Record<Family, FamilySpec>;
 
 /** Builds keys under one prefix. Ids are percent-encoded. */
@@ -45,19 +58,23 @@ export class KeyRegistry {
   readonly prefix: string;
   readonly #ttl: TtlClasses;
   readonly #queueCluster: boolean;
+  /** Before the desk's keys, with its separator; empty: they stand as they are. */
+  readonly #deskPrefix: string;
 
   /** `queueCluster`: the queue role is a cluster, where keys that are used together carry a hash tag. */
-  constructor(prefix: string, ttl: TtlClasses, queueCluster = false) {
+  constructor(prefix: string, ttl: TtlClasses, queueCluster = false, deskPrefix = '') {
     this.prefix = prefix;
     this.#ttl = ttl;
     this.#queueCluster = queueCluster;
+    this.#deskPrefix = deskPrefix;
   }
 
   /** Key of a family; as many ids as its pattern has places. */
   key(family: Family, ids: readonly string[]): string {
     let next = 0;
-    const body = FAMILIES[family].pattern.replace(/\{\}/g, () => encodeId(ids[next++] ?? ''));
-    return `${this.prefix}:${body}`;
+    const { pattern, desk }: FamilySpec = FAMILIES[family];
+    const body = pattern.replace(/\{\}/g, () => encodeId(ids[next++] ?? ''));
+    return `${desk ? this.#deskPrefix : `${this.prefix}:`}${body}`;
   }
 
   /** Where a key's token and remembered emptiness live: the braces put it into the same cluster slot. */
@@ -123,6 +140,11 @@ export class KeyRegistry {
   /** Queue role: pub/sub channel of control words. */
   controlChannel(): string {
     return `${this.prefix}:control`;
+  }
+
+  /** Cache role: pub/sub channel of the equities desk. */
+  deskChannel(): string {
+    return `${this.#deskPrefix}system:events`;
   }
 
   /** Cache role: pub/sub channel of values as they are written, for those who watch. */

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { type Job, type JobsOptions, Queue, type Telemetry } from 'bullmq';
 import { CodedError, messageOf } from '../errors.ts';
 import type { JobContract } from '../jobs/contract.ts';
-import { contractOf, JOB_NAMES } from '../jobs/registry.ts';
+import { contractOf, JOB_NAMES, type JobName } from '../jobs/registry.ts';
 import { openRedis, type ScriptedRedis } from './connections.ts';
 import type { KeyRegistry } from './keys.ts';
 import { QueueDesk } from './queue-desk.ts';
@@ -25,11 +25,17 @@ export class JobQueues {
   readonly #client: ScriptedRedis;
   readonly #queues: ReadonlyMap<string, Queue>;
 
-  constructor(url: string, prefix: string, onError: (error: Error) => void, telemetry: Telemetry | null = null) {
+  constructor(
+    url: string,
+    prefix: string,
+    onError: (error: Error) => void,
+    telemetry: Telemetry | null = null,
+    names: readonly JobName[] = JOB_NAMES,
+  ) {
     // One client for all: given options, each queue would make its own, which on a dead server never lets the process end.
     this.#client = openRedis(url, 'nof0-queues', onError);
     const options = { connection: this.#client, prefix, ...(telemetry ? { telemetry } : {}) };
-    this.#queues = new Map(JOB_NAMES.map((name) => [name, new Queue(name, options)]));
+    this.#queues = new Map(names.map((name) => [name, new Queue(name, options)]));
     for (const queue of this.#queues.values()) queue.on('error', onError);
   }
 

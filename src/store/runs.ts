@@ -2,13 +2,16 @@
 
 import type { Queryable } from './database.ts';
 
-export type RunKind = 'synthetic' | 'replay' | 'hyperliquid';
+export type RunKind = 'synthetic' | 'replay' | 'hyperliquid' | 'equities';
 export type RunRow = {
   readonly name: string;
   readonly kind: RunKind;
   readonly settings: {
     /** Folder of a replay. */
     readonly dir?: string;
+    /** Of the equities desk: where its prices come from, and the session that is invented. */
+    readonly feed?: 'synthetic' | 'csv' | 'api';
+    readonly day?: string;
     /** Of a real market: whose, and where its orders go. */
     readonly network?: 'testnet' | 'mainnet';
     readonly trading?: 'paper' | 'live';
@@ -20,6 +23,11 @@ export type RunRow = {
   readonly endMs: number | null;
   readonly state: 'running' | 'finished';
 };
+
+/** Whether the run has a market clock of its own, which ends. */
+export function isReplay({ kind, endMs }: Pick<RunRow, 'kind' | 'endMs'>): boolean {
+  return kind === 'replay' || endMs !== null;
+}
 
 const COLUMNS = `name, kind, settings, seed, market_now_ms AS "marketNowMs", start_ms AS "startMs", end_ms AS "endMs", state`;
 

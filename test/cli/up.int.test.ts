@@ -1,7 +1,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { JOB_NAMES } from '../../src/jobs/registry.ts';
+import { jobsOf } from '../../src/jobs/registry.ts';
 import { eventually } from '../eventually.ts';
 import { type Nof0, nof0, runNof0 } from '../processes.ts';
 import { tempDir } from '../temp-dir.ts';
@@ -67,7 +67,7 @@ describe('nof0 up, as a process of its own', () => {
     expect(queues.code).toBe(0);
     expect(JSON.parse(queues.output)).toMatchObject({
       run: 'demo',
-      queues: JOB_NAMES.map((queue) => ({ queue })),
+      queues: jobsOf('synthetic').map((queue) => ({ queue })),
     });
     const second = await runNof0(['up'], env);
     expect(second).toMatchObject({ code: 1 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { arenaSchema } from '../../src/config/arena.ts';
 import type { Decision, DecisionContext, PositionView } from '../../src/domain/decision.ts';
+import type { DeskPackage } from '../../src/domain/desk/package.ts';
 import { ACTION_RULES, ENTRY_RULES, type Used } from '../../src/domain/guardrail-rules.ts';
 import { judge, startUsed } from '../../src/domain/guardrails.ts';
 import { asset, frameOf, LIMITS, NO_HISTORY, position, requestOf, SLOT_MS } from '../llm/fixtures.ts';
@@ -41,10 +42,13 @@ type Case = {
   readonly btc?: Parameters<typeof asset>[1];
   readonly used?: Used;
   readonly mayEnter?: boolean;
+  readonly desk?: DeskPackage;
 };
 
 const frameWith = (btc: Case['btc'] = {}) =>
   frameOf(ASSETS.map((each) => (each.symbol === 'BTC' ? { ...each, ...asset('BTC', { ...each, ...btc }) } : each)));
+
+const frameOfCase = (of: Case) => ({ ...frameWith(of.btc), ...(of.desk ? { desk: of.desk } : {}) });
 
 function contextOf(of: Case = {}): DecisionContext {
   const { context } = requestOf({ frame: frameOf(ASSETS), positions: of.positions ?? [] });
@@ -74,7 +78,7 @@ const held = (symbol: string, quantity = 1) => position(symbol, { quantity, mark
 /** The code of the refusal, or "accepted". */
 function verdict(decision: Decision, of: Case = {}): string {
   const context = contextOf(of);
-  const result = judge(decision, context, frameWith(of.btc), of.used ?? startUsed(context), of.mayEnter ?? true);
+  const result = judge(decision, context, frameOfCase(of), of.used ?? startUsed(context), of.mayEnter ?? true);
   return result.accepted ? 'accepted' : result.code;
 }
 
@@ -85,6 +89,14 @@ const pauseUntil = (code: 'DAILY_LOSS' | 'SHARPE_PAUSE', untilMs: number): Case 
 });
 const aged = (ms: number): Case => ({ btc: { priceTsMs: SLOT_MS - ms } });
 const resting = (untilMs: number, symbol = 'BTC'): Case => ({ history: { cooldowns: [{ symbol, untilMs }] } });
+
+/** In a frame of the equities desk. */
+const inSession = (mayEnter: boolean): Case => ({
+  desk: {
+    ...{ session: { day: '2025-05-09', openMs: 0, closeMs: 0, mayEnter }, context: null },
+    ...{ signals: [], candidates: [], sentiment: {}, monitoring: {} },
+  },
+});
 
 /** Of every rule: entries that pass at and beside its boundary, and entries just beyond it. */
 const BOUNDARIES: Readonly<
@@ -97,6 +109,7 @@ const BOUNDARIES: Readonly<
       [{ confidence: 0 }, { mayEnter: false }],
     ],
   },
+  NO_SESSION: { passes: [[{}, inSession(true)]], fails: [[{}, inSession(false)]] },
   STALE_FRAME: {
     passes: [
       [{}, aged(59_999)],

@@ -4,7 +4,7 @@ import type { Control } from '../../src/engine/control.ts';
 import { redriveLetters } from '../../src/engine/control.ts';
 import { cancelJob } from '../../src/engine/control-jobs.ts';
 import { CodedError } from '../../src/errors.ts';
-import { enqueueEffect, JOB_NAMES } from '../../src/jobs/registry.ts';
+import { enqueueEffect, jobsOf } from '../../src/jobs/registry.ts';
 import type { Resources } from '../../src/resources.ts';
 import { listDeadLetters } from '../../src/store/dead-letters.ts';
 import type { NewEffect } from '../../src/store/effects.ts';
@@ -296,7 +296,9 @@ describe('cancelling what is not there', () => {
     await request(cycle('m'), snapshot('m'));
     await expect(cancelJob(control, id)).rejects.toMatchObject({
       code: 'NOF0_JOB_UNKNOWN',
-      message: expect.stringContaining(`waits or runs (searched ${JOB_NAMES.join(', ')} by job id and by identity)`),
+      message: expect.stringContaining(
+        `waits or runs (searched ${jobsOf('synthetic').join(', ')} by job id and by identity)`,
+      ),
     });
     expect(await auditRows(resources)).toEqual([]);
   });

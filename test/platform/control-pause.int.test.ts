@@ -4,7 +4,7 @@ import { type Control, findModels, findTargets, pauseQueues, resumeQueues } from
 import { pauseModels, resumeModels, shadowModels, unshadowModels } from '../../src/engine/control-traders.ts';
 import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
-import { enqueueEffect, JOB_NAMES } from '../../src/jobs/registry.ts';
+import { enqueueEffect, jobsOf } from '../../src/jobs/registry.ts';
 import { traderStates } from '../../src/store/trader-state.ts';
 import { type Arena, arenaConfig, cached, count, never, one, openTestArena, T0 } from '../engine/arena.ts';
 import { whileDeciding } from '../engine/stand-ins.ts';
@@ -57,7 +57,7 @@ describe('a target', () => {
     ['queue:snapshot', { queues: ['snapshot'], models: [] }],
     ['model:snapshot', { queues: [], models: ['snapshot'] }],
     ['all', { queues: [], models: ['a:b', 'holder', 'snapshot', 'twin'] }],
-    ['queues', { queues: JOB_NAMES, models: [] }],
+    ['queues', { queues: jobsOf('synthetic'), models: [] }],
   ])('"%s" is found', async (word, targets) => {
     expect(await findTargets(control, word)).toEqual(targets);
   });

@@ -3,7 +3,7 @@ import type { Target } from '../../src/domain/published-keys.ts';
 import { KEY_FAMILIES } from '../../src/domain/published-keys.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { checkKeys } from '../../src/projections/check.ts';
-import { PROJECTIONS } from '../../src/projections/families.ts';
+import { PROJECTIONS, projectionsOf } from '../../src/projections/families.ts';
 import { Publisher } from '../../src/projections/publisher.ts';
 import { CandleReader } from '../../src/store/candle-reader.ts';
 import { type Arena, arenaConfig, cached, never, openTestArena, PROVIDER, T0 } from '../engine/arena.ts';
@@ -23,7 +23,7 @@ type Shown = { timestamp: number; indicators: Record<string, number | null>; [fi
 
 describe('keys of the market', () => {
   it('are projections like all others: only the prices, which carry their own time, are not', () => {
-    const projected = new Set(PROJECTIONS.map(({ family }) => family));
+    const projected = new Set(projectionsOf('equities').map(({ family }) => family));
     expect(KEY_FAMILIES.filter((family) => !projected.has(family))).toEqual([
       'priceLatest',
       'priceLatestByProvider',

@@ -7,6 +7,7 @@ import { buyAndHold } from './buy-and-hold.ts';
 import { carry } from './carry.ts';
 import { coinFlip } from './coin-flip.ts';
 import { meanReverter } from './mean-reverter.ts';
+import { sessionTrader } from './session-trader.ts';
 import { trendFollower } from './trend-follower.ts';
 
 export type BuiltinStrategy = {
@@ -22,4 +23,8 @@ export const BUILTIN_STRATEGIES: Readonly<Record<StrategyName, BuiltinStrategy>>
   carry: { description: 'receives funding on the symbols with the largest rates', create: carry },
   'buy-and-hold': { description: 'buys every symbol once, unlevered, and keeps it (baseline)', create: buyAndHold },
   'coin-flip': { description: 'random entries and exits from the seed (baseline)', create: coinFlip },
+  'session-trader': {
+    description: 'confirms what the equities desk sees, holds where there is no desk',
+    create: sessionTrader,
+  },
 };

@@ -1,0 +1,38 @@
+/** Headlines since the last time, scored, and what they come to for their stocks. */
+
+import { NEWS_SPAN_MS, scoreHeadline, sentimentOf } from '../../domain/desk/sentiment.ts';
+import { refresh } from '../../domain/published-keys.ts';
+import { addNews, newestNewsMs, newsBetween, type ScoredNews, saveSentiment } from '../../store/desk/news.ts';
+import { crossing } from '../../telemetry/boundaries.ts';
+import { done, type Outcome, type Stories, skipped } from '../context.ts';
+import { commitWithEffects, deskOf } from './desk-story.ts';
+
+/** Run again it finds the headlines there; the sentiment of a slot is stored once. */
+export async function readNews(stories: Stories, slotMs: number, signal: AbortSignal): Promise<Outcome> {
+  deskOf(stories);
+  const { db, market } = stories;
+  const feed = market.news;
+  if (feed === undefined) return skipped('this market has no headlines');
+  const sinceMs = (await newestNewsMs(db)) ?? slotMs - NEWS_SPAN_MS;
+  const fresh = await crossing('call news.fetch', () => feed.fetch(sinceMs, slotMs, signal));
+  const listed = new Set((await market.assets(signal)).map(({ symbol }) => symbol));
+  const scored = fresh
+    .filter(({ symbol }) => listed.has(symbol))
+    .map((item): ScoredNews => ({ ...item, score: scoreHeadline(item.headline) }));
+  const known = await newsBetween(db, { sinceMs: slotMs - NEWS_SPAN_MS, untilMs: slotMs });
+  const sentiment = sentiments([...known, ...scored], slotMs);
+  signal.throwIfAborted();
+  await commitWithEffects(stories, 'news-sentiment', async (tx) => {
+    await addNews(tx, scored);
+    return (await saveSentiment(tx, sentiment)).map((symbol) => refresh('stockSentiment', symbol));
+  });
+  return done({ headlines: scored.length });
+}
+
+function sentiments(news: readonly ScoredNews[], slotMs: number) {
+  const unique = [...new Map(news.map((item) => [`${item.symbol} ${item.id}`, item])).values()];
+  return [...new Set(unique.map(({ symbol }) => symbol))].sort().map((symbol) => {
+    const own = unique.filter((item) => item.symbol === symbol);
+    return { symbol, tsMs: slotMs, score: sentimentOf(own, slotMs), newsCount: own.length };
+  });
+}
