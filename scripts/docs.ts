@@ -455,7 +455,7 @@ function durationLimit(field: string, min: string): string {
 function arenaWith(field: string, value: string): object {
   const arena: Record<string, unknown> = {
     schedules: { price: '1s', decision: '3m', snapshot: '5m', analytics: '1h' },
-    paces: { synthetic: {}, replay: {}, hyperliquid: {} },
+    paces: {},
     alerts: {},
     retention: {},
     guardrails: {},
@@ -464,7 +464,10 @@ function arenaWith(field: string, value: string): object {
   };
   const names = field.replaceAll('[]', '.0').split('.');
   const last = names.pop() ?? '';
-  const parent = names.reduce((inner, name) => inner[name] as Record<string, unknown>, arena);
+  const parent = names.reduce((inner, name) => {
+    inner[name] ??= {};
+    return inner[name] as Record<string, unknown>;
+  }, arena);
   parent[last] = value;
   return arena;
 }
