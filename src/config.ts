@@ -11,8 +11,8 @@ import { environmentFields, environmentSchema } from './config/environment.ts';
 import { deskFields } from './config/equities.ts';
 import { definedOnly, readDotEnv, readPrompts, readText } from './config/files.ts';
 import { type Credential, readCredentials } from './config/http.ts';
+import { accountFaults, crossFaults, tradingFaults, unknownVariables } from './config/judges.ts';
 import { secretFileNames, secretValues, withSecretFiles } from './config/secrets.ts';
-import { closest } from './domain/closest.ts';
 import type { OriginalEndpoint, ReadSource } from './domain/original-api.ts';
 import type { PromptTemplate } from './domain/prompt-template.ts';
 import { CodedError, type Fault, messageOf } from './errors.ts';
@@ -265,7 +265,8 @@ function toConfig(
     prompts,
     secrets: secretValues(
       variables,
-      [...keyNames(arena), ...accountKeyNames(arena)],
+      // Keys of accounts that are not traded are not even held to be hidden.
+      [...keyNames(arena), ...(env.TRADING_MODE === 'live' ? accountKeyNames(arena) : [])],
       [...(env.NOF0_HTTP_TOKENS ?? []), ...tokens],
     ),
     apiKeys: Object.fromEntries(keyNames(arena).map((name) => [name, variables[name] ?? ''])),
@@ -294,52 +295,6 @@ function tradingAccounts(arena: Arena, variables: Record<string, string>): Recor
       live ? [[id, { address: live.address, privateKey: variables[live.keyEnv] ?? '', isVault: live.isVault }]] : [],
     ),
   );
-}
-
-/** Live trading: every model has an account, and a key that no other has, because numbers of requests count by key. */
-function tradingFaults({ models }: References, variables: Record<string, string>, name: string): Fault[] {
-  if (variables.TRADING_MODE !== 'live') return [];
-  const seen = new Map<string, number>();
-  return models.flatMap((model, index) => {
-    const path = `${name}: models.${index}.live`;
-    const keyName = model.live?.keyEnv;
-    if (model.live === undefined) return [{ path, expected: 'an account at the exchange (TRADING_MODE is live)' }];
-    if (keyName === undefined) return [];
-    const key = (variables[keyName] ?? '').toLowerCase();
-    if (!/^0x[0-9a-f]{64}$/.test(key))
-      return [
-        {
-          path: `${path}.keyEnv`,
-          expected: `the environment variable ${keyName} to hold a private key: 0x and 64 hex digits`,
-        },
-      ];
-    const other = seen.get(key);
-    seen.set(key, index);
-    return other === undefined
-      ? []
-      : [{ path: `${path}.keyEnv`, expected: `a key of its own (models.${other} has it too)` }];
-  });
-}
-
-/** Two live models on one account would close each other's positions and share each other's margin and results. */
-function accountFaults({ models }: References, variables: Record<string, string>, name: string): Fault[] {
-  if (variables.TRADING_MODE !== 'live') return [];
-  const owners = new Map<string, string>();
-  return models.flatMap((model, index) => {
-    const address = model.live?.address?.toLowerCase();
-    if (address === undefined) return [];
-    const own = model.id ?? `models.${index}`;
-    const other = owners.get(address);
-    if (other === undefined) owners.set(address, own);
-    return other === undefined
-      ? []
-      : [
-          {
-            path: `${name}: models.${index}.live.address`,
-            expected: `an account of its own: "${other}" and "${own}" both name ${address}`,
-          },
-        ];
-  });
 }
 
 type References = z.infer<typeof arenaReferences>;
@@ -374,44 +329,6 @@ function keyNames(references: References): string[] {
 /** Names of the variables that hold keys of accounts at the exchange. */
 function accountKeyNames({ models }: References): string[] {
   return models.flatMap((model) => model.live?.keyEnv ?? []);
-}
-
-/** What one field alone cannot show: ids that appear twice, keys that are named but not set, or that are no keys. */
-function crossFaults(references: References, variables: Record<string, string>, name: string): Fault[] {
-  const seen = new Set<string>();
-  return references.models.flatMap((model, index) => {
-    const faults: Fault[] = [];
-    if (model.id !== undefined && seen.has(model.id))
-      faults.push({ path: `${name}: models.${index}.id`, expected: `an id of its own ("${model.id}" is taken)` });
-    if (model.id !== undefined) seen.add(model.id);
-    const keyName = model.endpoint?.apiKeyEnv;
-    if (keyName !== undefined && Object.keys(environmentFields).includes(keyName)) {
-      faults.push({
-        path: `${name}: models.${index}.endpoint.apiKeyEnv`,
-        expected: `a variable that holds a key; ${keyName} is the platform's own and would be sent to the endpoint`,
-      });
-    } else if (keyName !== undefined && !variables[keyName]) {
-      faults.push({
-        path: `${name}: models.${index}.endpoint.apiKeyEnv`,
-        expected: `the environment variable ${keyName} to be set`,
-      });
-    }
-    return faults;
-  });
-}
-
-/** A misspelt NOF0_… variable would be ignored in silence; it is a fault, with the name that was probably meant. */
-function unknownVariables(variables: Record<string, string>, keys: readonly string[]): Fault[] {
-  const known = Object.keys(environmentFields);
-  return Object.keys(variables)
-    .filter((name) => name.startsWith('NOF0_') && !known.includes(name) && !keys.includes(name))
-    .map((name) => {
-      const guess = closest(name, known);
-      return {
-        path: `environment: ${name}`,
-        expected: guess ? `a known name; did you mean ${guess}?` : 'a known name',
-      };
-    });
 }
 
 function freeze<T extends object>(value: T): T {

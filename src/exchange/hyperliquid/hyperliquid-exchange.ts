@@ -27,22 +27,13 @@ import {
   orderActions,
 } from './actions.ts';
 import { exchangeAnswer, resultOf, type Status, statusesOf } from './answers.ts';
-import { Delivery, type SignedRequest, wirePackage } from './delivery.ts';
+import { Delivery, wirePackage } from './delivery.ts';
 import { entriesSince, openingEntries } from './ledger.ts';
 import { requestError, wordsOf } from './order-errors.ts';
-import { Signer } from './signer.ts';
+import { type LiveAccount, type Seat, Seats, signed } from './seats.ts';
+import { instrumentTerms } from './terms.ts';
 
-export type LiveAccount = {
-  /** Name of the account on this platform. */
-  readonly account: string;
-  /** Of the account itself, not of its agent. */
-  readonly address: string;
-  readonly key: string;
-  /** The address is a vault or a sub-account, which the agent's owner leads. */
-  readonly isVault: boolean;
-  /** What the platform says it began with. */
-  readonly initialUsd: number;
-};
+export type { LiveAccount } from './seats.ts';
 
 export type HyperliquidExchangeOptions = {
   readonly accounts: readonly LiveAccount[];
@@ -54,12 +45,7 @@ const EXPIRES_AFTER_MS = 10_000;
 /** Entries of one moment are not all answered at the same time: a sync looks back a little, and what is known changes nothing. */
 const LOOK_BACK_MS = 120_000;
 
-const universe = z.object({ universe: z.array(z.unknown()) });
-const instrument = z.object({ name: z.string(), szDecimals: z.int().min(0).max(6) });
 const mids = z.record(z.string(), decimal);
-
-/** An account without its key: that is with the signer. */
-type Seat = Omit<LiveAccount, 'key'> & { readonly signer: Signer; lastNonce: number };
 
 export class HyperliquidExchange implements Exchange {
   readonly provider = PROVIDER;
@@ -67,31 +53,31 @@ export class HyperliquidExchange implements Exchange {
   readonly #client: HyperliquidClient;
   readonly #delivery: Delivery;
   readonly #ledgerBeganMs: HyperliquidExchangeOptions['ledgerBeganMs'];
-  readonly #seats: ReadonlyMap<string, Seat>;
-  #terms = new Map<string, InstrumentTerms>();
+  readonly #seats: Seats;
+  #terms: ReadonlyMap<string, InstrumentTerms> = new Map();
   #prices: Readonly<Record<string, number>> = {};
 
   private constructor(client: HyperliquidClient, options: HyperliquidExchangeOptions) {
     this.#client = client;
     this.#ledgerBeganMs = options.ledgerBeganMs;
     this.#delivery = new Delivery(client);
-    this.#seats = new Map(options.accounts.map((account) => [account.account, this.#seat(account)]));
+    this.#seats = new Seats(options.accounts, client.addresses.network);
   }
 
   /** Learns the instruments, so that preparing orders needs nobody. */
   static async open(client: HyperliquidClient, options: HyperliquidExchangeOptions): Promise<HyperliquidExchange> {
     const exchange = new HyperliquidExchange(client, options);
-    await exchange.#learnTerms();
+    exchange.#terms = await instrumentTerms(client);
     return exchange;
   }
 
   /** Asks for every account: one that the exchange does not know is told before anything is traded. */
   async openAccounts(accounts: readonly { account: string; initialUsd: number }[]): Promise<void> {
-    for (const { account } of accounts) await this.#state(this.#seatOf(account));
+    for (const { account } of accounts) await this.#state(this.#seats.of(account));
   }
 
   async accountState(account: string): Promise<AccountState> {
-    const seat = this.#seatOf(account);
+    const seat = this.#seats.of(account);
     const request = { type: 'frontendOpenOrders', user: seat.address };
     const [state, orders, prices] = await Promise.all([
       this.#state(seat),
@@ -104,7 +90,7 @@ export class HyperliquidExchange implements Exchange {
 
   /** Numbers count up from `nonce`, one a request; the caller leaves them free until the next. */
   prepare(account: string, orders: readonly OrderIntent[], nonce: number, expiresAtMs: number): PreparedOrders {
-    const seat = this.#seatOf(account);
+    const seat = this.#seats.of(account);
     const expiresAfter = expiresAtMs + this.#client.skewMs;
     const placed = orderActions(
       orders,
@@ -112,7 +98,7 @@ export class HyperliquidExchange implements Exchange {
       (symbol) => this.#prices[symbol] ?? null,
     );
     const requests = this.#withLeverages(placed, orders).map(({ body, cloids }, i) => ({
-      request: this.#signed(seat, body, nonce + i, expiresAfter),
+      request: signed(seat, body, nonce + i, expiresAfter),
       cloids,
     }));
     return {
@@ -129,7 +115,7 @@ export class HyperliquidExchange implements Exchange {
   }
 
   lookup(account: string, cloids: readonly string[]): Promise<OrderResult[]> {
-    return this.#delivery.lookup(this.#seatOf(account).address, cloids);
+    return this.#delivery.lookup(this.#seats.of(account).address, cloids);
   }
 
   async cancel(
@@ -178,7 +164,7 @@ export class HyperliquidExchange implements Exchange {
 
   /** Entries from a little before `seq` (ms) on: what is known already changes nothing. An empty ledger begins with what is there. */
   async fillsSince(account: string, seq: number): Promise<ExchangeFill[]> {
-    const seat = this.#seatOf(account);
+    const seat = this.#seats.of(account);
     const beganMs = seq === 0 ? null : await this.#ledgerBeganMs(account);
     if (seq === 0) {
       const state = await this.#state(seat);
@@ -190,16 +176,6 @@ export class HyperliquidExchange implements Exchange {
   /** Nobody counts here; the feed hears of executions, and every cycle and snapshot asks. */
   async fillHeads(): Promise<Map<string, number>> {
     return new Map();
-  }
-
-  async #learnTerms(): Promise<void> {
-    const body = await this.#client.info({ type: 'meta' }, universe, 'exchange');
-    const terms = body.universe.flatMap((row, asset): [string, InstrumentTerms][] => {
-      const { data } = instrument.safeParse(row);
-      if (data === undefined) this.#client.refused('meta.universe');
-      return data === undefined ? [] : [[data.name, { asset, sizeDecimals: data.szDecimals }]];
-    });
-    this.#terms = new Map(terms);
   }
 
   async #state(seat: Seat) {
@@ -226,31 +202,13 @@ export class HyperliquidExchange implements Exchange {
 
   /** Signs and posts now, with a number of its own. Throws the coded error of an answer that is none. */
   async #act(account: string, body: Record<string, unknown>, actions: number, nowMs: number, signal: AbortSignal) {
-    const seat = this.#seatOf(account);
+    const seat = this.#seats.of(account);
     seat.lastNonce = Math.max(seat.lastNonce + 1, Date.now());
-    const request = this.#signed(seat, body, seat.lastNonce, nowMs + EXPIRES_AFTER_MS + this.#client.skewMs);
+    const request = signed(seat, body, seat.lastNonce, nowMs + EXPIRES_AFTER_MS + this.#client.skewMs);
     const raw = await this.#client.post(request, String(body.type), actions, signal);
     const answer = this.#client.parse(exchangeAnswer, raw, String(body.type), 'exchange');
     if (answer.status === 'err') throw requestError(answer.response);
     return answer;
-  }
-
-  #signed(seat: Seat, action: Record<string, unknown>, nonce: number, expiresAfter: number): SignedRequest {
-    const vaultAddress = seat.isVault ? seat.address : null;
-    const signature = seat.signer.sign(action, { nonce, vaultAddress, expiresAfter });
-    return { action: { type: String(action.type), ...action }, nonce, signature, vaultAddress, expiresAfter };
-  }
-
-  #seat({ key, ...account }: LiveAccount): Seat {
-    const signer = new Signer(key, this.#client.addresses.network);
-    return { ...account, address: account.address.toLowerCase(), signer, lastNonce: 0 };
-  }
-
-  #seatOf(account: string): Seat {
-    const seat = this.#seats.get(account);
-    if (seat === undefined)
-      throw new CodedError('NOF0_EXCHANGE_ACCOUNT', `no account at Hyperliquid is configured for "${account}"`);
-    return seat;
   }
 
   #termsOf(symbol: string): InstrumentTerms {
