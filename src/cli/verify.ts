@@ -56,7 +56,7 @@ export async function repair(resources: Resources): Promise<Repair[]> {
   await resources.outbox.relay();
   const asOfMs = resources.run.marketNowMs ?? Date.now();
   const books = await compareBooks(stories, asOfMs, new AbortController().signal);
-  const keys = await repairKeys(resources.publisher);
+  const keys = await repairKeys(resources.publisher, resources.db);
   const family = 'exchange';
   return [
     ...books.repaired.map((difference) => ({ family, difference, repaired: true })),

@@ -9,12 +9,12 @@ import type { Resources } from '../resources.ts';
 type Difference = { readonly family: string; readonly text: string; readonly repaired: boolean };
 
 export async function checkConsistency(
-  { publisher, metrics, logger }: Resources,
+  { publisher, db, metrics, logger }: Resources,
   signal: AbortSignal,
   stories: Stories,
   asOfMs: number,
 ): Promise<Outcome> {
-  const keys = await repairKeys(publisher);
+  const keys = await repairKeys(publisher, db);
   const books = await compareBooks(stories, asOfMs, signal);
   const differences: Difference[] = [
     ...keys.differences,

@@ -1,6 +1,9 @@
 /** The consistency check of the cache: every key equals its projection. */
 
-import type { Family } from '../domain/published-keys.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type Family, refresh } from '../domain/published-keys.ts';
+import type { Queryable } from '../store/database.ts';
+import { promisedRefreshes } from '../store/effects.ts';
 import type { Members, Target } from './projection.ts';
 import { typeOf } from './projection.ts';
 import type { Publisher } from './publisher.ts';
@@ -82,17 +85,24 @@ const MOVING: ReadonlySet<Family> = new Set<Family>([
 /** Keys compared at a time: their values have to fit into memory. */
 const CHUNK = 500;
 
+/** Longer than a key needs to follow its rows; what follows later still has its effect in the outbox. */
+const SETTLE_MS = 3000;
+
 /**
  * Keys that stand in Redis and say something else than Postgres are refreshed and reported, with those that differ all the same. A key
- * that moved between the two looks is given a second one before it counts.
+ * counts as wrong when it still says the same a moment later and no refresh of it is promised: else it is only on its way.
  */
-export async function repairKeys(publisher: Publisher): Promise<{ compared: number; differences: KeyDifference[] }> {
+export async function repairKeys(
+  publisher: Publisher,
+  db: Queryable,
+): Promise<{ compared: number; differences: KeyDifference[] }> {
   const targets = await publisher.allTargets(publisher.families.filter((family) => !MOVING.has(family)));
-  const found: Differing[] = [];
+  const suspects: Differing[] = [];
   for (let first = 0; first < targets.length; first += CHUNK) {
-    const suspects = await differing(publisher, targets.slice(first, first + CHUNK));
-    found.push(...(await differing(publisher, targetsOf(suspects))));
+    const differ = await differing(publisher, targets.slice(first, first + CHUNK));
+    suspects.push(...(await differing(publisher, targetsOf(differ))));
   }
+  const found = suspects.length === 0 ? [] : await lasting(publisher, db, suspects);
   let left = found;
   for (let look = 0; look < LOOKS && left.length > 0; look++) {
     await publisher.refresh(targetsOf(left));
@@ -103,7 +113,17 @@ export async function repairKeys(publisher: Publisher): Promise<{ compared: numb
   return { compared: targets.length, differences };
 }
 
-type Differing = { readonly target: Target; readonly text: string };
+type Differing = { readonly target: Target; readonly found: string; readonly text: string };
+
+/** Those that stay as they are although nobody is about to refresh them. */
+async function lasting(publisher: Publisher, db: Queryable, suspects: readonly Differing[]): Promise<Differing[]> {
+  await pause(SETTLE_MS);
+  const promised = new Set(await promisedRefreshes(db));
+  const before = new Map(suspects.map(({ target, found }) => [target, found]));
+  return (await differing(publisher, targetsOf(suspects))).filter(
+    ({ target, found }) => before.get(target) === found && !promised.has(refresh(target.family, ...target.ids).target),
+  );
+}
 
 const targetsOf = (differing: readonly Differing[]): Target[] => differing.map(({ target }) => target);
 
@@ -116,6 +136,6 @@ async function differing(publisher: Publisher, targets: readonly Target[]): Prom
     // A missing key is filled by its next reader.
     return here === undefined || same(target.family, here, there)
       ? []
-      : [{ target, text: describe(target, here, there) }];
+      : [{ target, found: JSON.stringify(here), text: describe(target, here, there) }];
   });
 }

@@ -206,3 +206,9 @@ export function stuckEffects(db: Queryable, limit: number): Promise<StuckEffect[
     [limit],
   );
 }
+
+/** Keys that somebody still has to refresh. */
+export async function promisedRefreshes(db: Queryable): Promise<string[]> {
+  const rows = await db.query<{ target: string }>(`SELECT DISTINCT target FROM effects WHERE kind = 'project'`);
+  return rows.map(({ target }) => target);
+}

@@ -7,6 +7,7 @@ import type { AlertMessage, AlertName } from '../../src/domain/alerts.ts';
 import { judgeAlerts, raiseAlert } from '../../src/engine/alerts.ts';
 import type { Stories } from '../../src/engine/context.ts';
 import { checkAlerts } from '../../src/maintenance/check-alerts.ts';
+import { TASKS } from '../../src/maintenance/tasks.ts';
 import { openResources, type Resources } from '../../src/resources.ts';
 import { listAlerts } from '../../src/store/alerts.ts';
 import { startPresence } from '../../workers/presence.ts';
@@ -362,6 +363,31 @@ describe('the check', () => {
       await arena.db.query('ALTER TABLE llm_usage_away RENAME TO llm_usage');
     }
   });
+});
+
+describe('the check of the keys', () => {
+  const none = new AbortController().signal;
+  const check = async () => {
+    const { resources, doors } = await process();
+    return TASKS['check-consistency'](resources, none, doors, Date.now());
+  };
+  const key = (id: string) => arena.run.resources.keys.key('traderState', [id]);
+
+  it('raises a key that is wrong, and not one whose refresh is promised', async () => {
+    const { publisher, cacheRedis } = arena.run.resources;
+    await publisher.refresh(['holder', 'twin'].map((id) => ({ family: 'traderState' as const, ids: [id] })));
+    for (const id of ['holder', 'twin']) await cacheRedis.set(key(id), '{"state":"wrong"}', 'PX', 60_000);
+    await arena.db.query(
+      `INSERT INTO effects (kind, target, lease_until) VALUES ('project', 'traderState|twin', now() + interval '1 hour')`,
+    );
+    expect(await check()).toMatchObject({ note: { repaired: 1 } });
+    expect(await firing()).toEqual(['inconsistency traderState']);
+    const [alert] = await listAlerts(arena.db, 0);
+    expect(alert?.summary).toContain('holder');
+    expect(alert?.summary).not.toContain('twin');
+    expect(await cacheRedis.get(key('holder'))).not.toContain('wrong');
+    expect(await cacheRedis.get(key('twin'))).toContain('wrong');
+  }, 20_000);
 });
 
 describe('presence', () => {
