@@ -1,8 +1,9 @@
 /** An arena of six models for the browser tests: seeded rows, real API, prices and equity that a test moves. */
 
-import { type HttpServer, startHttp } from '../../src/http/server.ts';
 import type { Resources } from '../../src/resources.ts';
 import { registerModels } from '../../src/store/models.ts';
+import type { TestRun } from '../harness.ts';
+import { type Nof0, nof0 } from '../processes.ts';
 
 const MINUTE_MS = 60_000;
 const AGE_MINUTES = 90;
@@ -147,14 +148,16 @@ export async function movePrice({ db, prices }: Resources, symbol: string, price
   await prices.refresh();
 }
 
-/** The API on one port, killed and started as often as a test likes. */
+/** The API as a process of its own on one port, killed without a word and started as often as a test likes. */
 export class Api {
-  readonly #resources: Resources;
-  #server: HttpServer | null = null;
+  readonly #run: TestRun;
+  readonly #dataDir: string;
+  #process: Nof0 | null = null;
   #port = 0;
 
-  constructor(resources: Resources) {
-    this.#resources = resources;
+  constructor(run: TestRun, dataDir: string) {
+    this.#run = run;
+    this.#dataDir = dataDir;
   }
 
   get url(): string {
@@ -162,12 +165,23 @@ export class Api {
   }
 
   async start(): Promise<void> {
-    this.#server = await startHttp(this.#resources, { host: '127.0.0.1', port: this.#port });
-    this.#port = Number(new URL(this.#server.url).port);
+    const { servers, prefix } = this.#run;
+    this.#process = nof0(['api'], {
+      NOF0_RUN: 'main',
+      NOF0_DATA_DIR: this.#dataDir,
+      NOF0_REDIS_PREFIX: prefix,
+      NOF0_HTTP_PORT: String(this.#port),
+      DATABASE_URL: servers.databaseUrl,
+      REDIS_QUEUE_URL: servers.queueRedisUrl,
+      REDIS_CACHE_URL: servers.cacheRedisUrl,
+    });
+    const [, port] = await this.#process.printed(/http:\/\/127\.0\.0\.1:(\d+)/);
+    this.#port = Number(port);
   }
 
-  async stop(): Promise<void> {
-    await this.#server?.close();
-    this.#server = null;
+  async kill(): Promise<void> {
+    this.#process?.process.kill('SIGKILL');
+    await this.#process?.ended;
+    this.#process = null;
   }
 }

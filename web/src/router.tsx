@@ -27,9 +27,9 @@ function decoded(text: string): string {
 export const modelPath = (id: string): string => `/models/${encodeURIComponent(id)}`;
 
 export function go(path: string): void {
-  if (path === location.pathname) return;
+  if (path === location.pathname + location.hash) return;
   history.pushState(null, '', path);
-  address.set({ path });
+  address.set({ path: location.pathname });
   scrollTo(0, 0);
   // Whoever uses a screen reader or the keyboard begins at the new view, not where the link was.
   document.querySelector<HTMLElement>('main')?.focus({ preventScroll: true });

@@ -24,7 +24,8 @@ export type Arena = {
   readonly positions: readonly OpenPosition[];
   readonly trades: readonly Trade[];
   readonly curves: Curves | null;
-  readonly since: number | null;
+  /** How far back the curves reach, ms; null: to the beginning. */
+  readonly period: number | null;
   readonly decisions: readonly Decision[];
   readonly analytics: ReadonlyMap<string, Analytics>;
   /** Counts the decisions that were told of, by model: pages of a model read again when theirs moves. */
@@ -42,7 +43,7 @@ export const arena = new Store<Arena>({
   positions: [],
   trades: [],
   curves: null,
-  since: null,
+  period: null,
   decisions: [],
   analytics: new Map(),
   decided: {},
@@ -51,6 +52,10 @@ export const arena = new Store<Arena>({
 /** Bands and hourly figures are read again so often; everything else comes by itself. */
 const REFRESH_MS = 60_000;
 const GATHER_MS = 400;
+const RETRY_MS = 3000;
+/** Decisions that are kept, and those that are asked for when some are new: what models write is long. */
+const KEPT_DECISIONS = 120;
+const NEW_DECISIONS = 12;
 
 export function startArena(): void {
   const stream = new Stream('/api/stream', {
@@ -67,14 +72,22 @@ export function startArena(): void {
   }, REFRESH_MS);
 }
 
-/** Curves from a moment on; null: from the beginning. */
-export function setSince(since: number | null): void {
-  arena.set({ since });
-  void read(async () => arena.set({ curves: await api.curves(since ?? undefined) }));
+/** Curves over so long (ms) until now; null: from the beginning. */
+export function setPeriod(period: number | null): void {
+  arena.set({ period });
+  void read(readCurves);
+}
+
+async function readCurves(): Promise<void> {
+  const { period } = arena.value;
+  const curves = await api.curves(period === null ? undefined : Math.round(marketNow(arena.value) - period));
+  // Another period may have been chosen meanwhile; its own answer comes.
+  if (arena.value.period === period) arena.set({ curves });
 }
 
 async function readAll(): Promise<void> {
   try {
+    if (arena.value.connection === 'lost') await reloadWhenReplaced();
     const [run, models, leaderboard, prices, , , ,] = await Promise.all([
       api.run(),
       api.models(),
@@ -88,19 +101,20 @@ async function readAll(): Promise<void> {
     arena.set({ run, models, leaderboard, connection: 'live', lostAt: null, ready: true });
     takePrices(prices);
   } catch {
-    // The stream stands or comes back by itself; the answers are asked for again until they come.
-    lost();
-    setTimeout(() => void readAll(), REFRESH_MS / 20);
+    failed();
   }
 }
 
+/** The server may be another version than the one that this page came from. */
+async function reloadWhenReplaced(): Promise<void> {
+  const own = document.querySelector('script[src]')?.getAttribute('src');
+  const page = await (await fetch('/')).text();
+  if (own && page.includes('/assets/') && !page.includes(own)) location.reload();
+}
+
 async function readSlow(): Promise<void> {
-  const [curves, models, analytics] = await Promise.all([
-    api.curves(arena.value.since ?? undefined),
-    api.models(),
-    api.analytics(),
-  ]);
-  arena.set({ curves, models, analytics: new Map(analytics.map((each) => [each.model_id, each])) });
+  const [models, analytics] = await Promise.all([api.models(), api.analytics(), readCurves()]);
+  arena.set({ models, analytics: new Map(analytics.map((each) => [each.model_id, each])) });
 }
 
 async function readPositions(): Promise<void> {
@@ -117,7 +131,30 @@ async function readTrades(): Promise<void> {
 }
 
 async function readDecisions(): Promise<void> {
-  arena.set({ decisions: (await api.decisions(undefined, 120)).decisions });
+  arena.set({ decisions: (await api.decisions(undefined, KEPT_DECISIONS)).decisions });
+}
+
+/** The newest ones in front of those that are known; all of them when these do not meet. */
+async function readNewDecisions(): Promise<void> {
+  const { decisions: known } = arena.value;
+  const { decisions: page } = await api.decisions(undefined, NEW_DECISIONS);
+  const keyOf = (decision: Decision) => `${decision.model_id} ${decision.cycle_number}`;
+  const fresh = new Set(page.map(keyOf));
+  if (!known.some((decision) => fresh.has(keyOf(decision)))) return readDecisions();
+  const older = known.filter((decision) => !fresh.has(keyOf(decision)));
+  arena.set({ decisions: [...page, ...older].slice(0, KEPT_DECISIONS) });
+}
+
+let retrying: ReturnType<typeof setTimeout> | null = null;
+
+/** Whatever could not be read: everything is asked for again until it comes. The stream comes back by itself. */
+function failed(): void {
+  lost();
+  if (retrying !== null) return;
+  retrying = setTimeout(() => {
+    retrying = null;
+    void readAll();
+  }, RETRY_MS);
 }
 
 function lost(): void {
@@ -125,13 +162,11 @@ function lost(): void {
   arena.set({ connection: 'lost', lostAt: connection === 'lost' ? lostAt : Date.now() });
 }
 
-/** Reads; a failure shows as a lost connection, and the stream's coming back reads everything again. */
 async function read(what: () => Promise<void>): Promise<void> {
   try {
     await what();
   } catch {
-    lost();
-    setTimeout(() => void readAll(), REFRESH_MS / 20);
+    failed();
   }
 }
 
@@ -168,7 +203,7 @@ function takeLeaderboard(leaderboard: readonly Standing[]): void {
 function takeDecision(modelId: string): void {
   const { decided } = arena.value;
   arena.set({ decided: { ...decided, [modelId]: (decided[modelId] ?? 0) + 1 } });
-  gather('decisions', readDecisions);
+  gather('decisions', readNewDecisions);
 }
 
 /** Market time as the newest price knows it; a replay's is not that of this machine. */

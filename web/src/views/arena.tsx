@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks';
 import type { Unit } from '../chart/chart-data.ts';
 import { EquityChart } from '../chart/equity-chart.tsx';
-import { arena, marketNow, setSince } from '../data/arena.ts';
+import { arena, setPeriod } from '../data/arena.ts';
 import { useStore } from '../data/store.ts';
 import type { Curves, Standing } from '../data/types.ts';
 import { number, plural, signedPct } from '../format.ts';
@@ -75,7 +75,7 @@ function heldGrowth(curves: Curves | null): number | null {
   const baseline = curves?.curves.find((curve) => curve.baseline);
   const known = baseline?.equity.filter((value) => value !== null) ?? [];
   const [from, to] = [known[0], known.at(-1)];
-  return arena.value.since === null && from && to !== undefined ? (to / from - 1) * 100 : null;
+  return arena.value.period === null && from && to !== undefined ? (to / from - 1) * 100 : null;
 }
 
 const HOUR_MS = 3_600_000;
@@ -91,11 +91,7 @@ function Equity() {
   const models = useStore(arena, (value) => value.models);
   const [unit, setUnit] = useState<Unit>('usd');
   const [bands, setBands] = useState(true);
-  const [range, setRange] = useState<number | null>(null);
-  const choose = (ms: number | null) => {
-    setRange(ms);
-    setSince(ms === null ? null : Math.round(marketNow(arena.value) - ms));
-  };
+  const period = useStore(arena, (value) => value.period);
   const hasBands = curves?.curves.some(({ lower }) => lower !== null) ?? false;
   return (
     <Section
@@ -106,8 +102,8 @@ function Equity() {
           <Choice
             label="Period"
             options={RANGES.map(({ label, ms }) => ({ label, value: ms }))}
-            value={range}
-            onChoose={choose}
+            value={period}
+            onChoose={setPeriod}
           />
           <Choice
             label="Unit"
@@ -134,7 +130,7 @@ function Equity() {
         ) : (
           curves !== null && (
             <Empty>
-              {range === null ? 'Curves begin with the first snapshot.' : 'Nothing was recorded in this period.'}
+              {period === null ? 'Curves begin with the first snapshot.' : 'Nothing was recorded in this period.'}
             </Empty>
           )
         )}

@@ -50,7 +50,7 @@ function Entry({ decision }: { readonly decision: Decision }) {
         <ModelLink id={decision.model_id} />
         <time class="figure quiet-text">{when(decision.timestamp, marketNow(arena.value))}</time>
       </div>
-      <Link to={`${modelPath(decision.model_id)}`} class="feed-what">
+      <Link to={`${modelPath(decision.model_id)}#cycle-${decision.cycle_number}`} class="feed-what">
         {headlineOf(decision)}
       </Link>
       {reason && <p class="feed-why">{reason}</p>}

@@ -1,6 +1,6 @@
 /** One model: how it stands, what it decided and why, what came of it. */
 
-import { useCallback, useEffect, useState } from 'preact/hooks';
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { EquityChart } from '../chart/equity-chart.tsx';
 import { ApiFault, api } from '../data/api.ts';
 import { arena } from '../data/arena.ts';
@@ -68,17 +68,23 @@ export function ModelView({ id }: { readonly id: string }) {
   );
 }
 
+/** Asked for when some are new; the first time it is a whole page. */
+const NEW_DECISIONS = 12;
+
 /** What only this page shows. Read again when the model has decided, and when the connection is back. */
 function useOwn(id: string) {
   const [own, setOwn] = useState<Own | null>(null);
   const [fault, setFault] = useState<ApiFault | null>(null);
+  const isRead = useRef(false);
   const decided = useStore(arena, (value) => value.decided[id] ?? 0);
   const isLive = useStore(arena, (value) => value.connection === 'live');
   useEffect(() => {
     let isCurrent = true;
     const read = async () => {
-      const [decisions, fills, trades] = await Promise.all([api.decisions(id), api.fills(id), api.trades(id)]);
+      const count = isRead.current ? NEW_DECISIONS : undefined;
+      const [decisions, fills, trades] = await Promise.all([api.decisions(id, count), api.fills(id), api.trades(id)]);
       if (!isCurrent) return;
+      isRead.current = true;
       setFault(null);
       setOwn((before) => ({
         ...merged(before, decisions.decisions, decisions.nextBefore),
@@ -157,6 +163,8 @@ function Figures({ id, model }: Who) {
   const row = useStore(arena, (value) => value.leaderboard.find((each) => each.id === id));
   const fees = useStore(arena, (value) => value.analytics.get(id)?.fee_pnl_moves_breakdown_table.total_fees_paid);
   const metrics = model?.metrics && model.metrics.hours > 0 ? model.metrics : null;
+  // One return varies around nothing.
+  const ratios = metrics && metrics.hours > 1 ? metrics : null;
   const net = row ? netReturn(row, model) : null;
   const figures = [
     ['Equity', usd(row?.equity)],
@@ -164,9 +172,9 @@ function Figures({ id, model }: Who) {
     ['Net of model cost', signedPct(net), tone(net)],
     ['Model cost', usd(model?.metrics?.model_cost_usd)],
     ['Sharpe', <Sharpe key="sharpe" model={model} />],
-    ['Sortino', metrics ? number(metrics.sortino) : NONE],
+    ['Sortino', ratios ? number(ratios.sortino) : NONE],
     ['Drawdown', metrics ? pct(metrics.max_drawdown_pct, 2) : NONE],
-    ['Volatility', metrics ? pct(metrics.volatility_pct) : NONE],
+    ['Volatility', ratios ? pct(ratios.volatility_pct) : NONE],
     ['Exposure', metrics ? pct(metrics.exposure_pct, 0) : NONE],
     ['Win rate', row && row.num_trades > 0 ? pct((100 * row.num_wins) / row.num_trades, 0) : NONE],
     ['Trades', count(row?.num_trades)],

@@ -1,6 +1,6 @@
 /** Decisions of a model, newest first. Those that only hold stand together: what was done is what one looks for. */
 
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { arena, marketNow } from '../data/arena.ts';
 import { actionsOf, type Decision, type Fill, legsOf, rejectionsOf } from '../data/types.ts';
 import { minuteOf, plural, when } from '../format.ts';
@@ -47,7 +47,12 @@ function grouped(decisions: readonly Decision[]): Decision[][] {
 }
 
 function Entry({ decision, fills }: { readonly decision: Decision; readonly fills: readonly Fill[] }) {
-  const [isOpen, setOpen] = useState(false);
+  const element = useRef<HTMLDetailsElement>(null);
+  const isWanted = location.hash === `#cycle-${decision.cycle_number}`;
+  const [isOpen, setOpen] = useState(isWanted);
+  useEffect(() => {
+    if (isWanted) element.current?.scrollIntoView({ block: 'center' });
+  }, [isWanted]);
   const [refused, orders] = [rejectionsOf(decision).length, legsOf(decision).length];
   const confidence = Math.max(
     0,
@@ -58,6 +63,8 @@ function Entry({ decision, fills }: { readonly decision: Decision; readonly fill
   return (
     <details
       class="decision"
+      ref={element}
+      open={isOpen}
       id={`cycle-${decision.cycle_number}`}
       onToggle={(event) => setOpen(event.currentTarget.open)}
     >
