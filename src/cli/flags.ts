@@ -1,9 +1,11 @@
 /** Values of flags, checked where they enter. */
 
 import path from 'node:path';
+import type { Command } from 'commander';
 import type { MarketSettings } from '../config.ts';
 import { closest } from '../domain/closest.ts';
 import { parseDuration } from '../domain/time.ts';
+import { CodedError } from '../errors.ts';
 import { contractOf, JOB_NAMES, type JobName } from '../jobs/registry.ts';
 import { badFlag } from './output.ts';
 
@@ -157,4 +159,17 @@ export function parseFilter(flags: LetterFlags) {
     error: flags.error,
     sinceMs: parsePast('--since', flags.since),
   };
+}
+
+/** A word behind a group of commands that is none of them: without it the group lists something. */
+export function assertNoWord(listing: Command): void {
+  const [word] = listing.args;
+  if (word === undefined) return;
+  const group = listing.parent;
+  const names = group?.commands.map((command) => command.name()) ?? [];
+  const guess = closest(word, names);
+  throw new CodedError(
+    'NOF0_INPUT_INVALID',
+    `nof0 ${group?.name()} has no "${word}"; expected ${names.join(', ')}${guess ? `; did you mean ${guess}?` : ''}`,
+  );
 }

@@ -31,11 +31,12 @@ import { replayCommand } from './replay.ts';
 import { restoreCommand } from './restore.ts';
 import { apiCommand, migrateCommand, schedulerCommand, workerCommand } from './roles.ts';
 import { seasonCommand } from './season.ts';
+import { topCommand } from './top.ts';
 import { upCommand } from './up.ts';
 import { verifyCommand } from './verify.ts';
 
-/** Runs the command line. Sets the exit code: 0 done, 1 a coded error, 2 a wrong call. */
-export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'queues'>): Promise<void> {
+/** The whole command line. Making it does nothing. */
+export function commandLine(roles: Omit<ProcessRoles, 'queues'>): Command {
   const program = new Command('nof0')
     .description('Job-queue worker platform of the NOF0 arena.')
     .option('--run <name>', 'the run to work on (default: the one that was brought up last)')
@@ -56,6 +57,7 @@ export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'q
   backupCommand(program);
   restoreCommand(program);
   enqueueCommand(program);
+  topCommand(program);
   queuesCommand(program);
   failedCommand(program);
   redriveCommand(program);
@@ -84,6 +86,12 @@ export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'q
   warmCommand(program);
   recomputeCommand(program);
   for (const command of program.commands) command.exitOverride();
+  return program;
+}
+
+/** Runs the command line. Sets the exit code: 0 done, 1 a coded error, 2 a wrong call. */
+export async function main(argv: readonly string[], roles: Omit<ProcessRoles, 'queues'>): Promise<void> {
+  const program = commandLine(roles);
   try {
     await program.parseAsync([...argv]);
   } catch (error) {

@@ -10,7 +10,7 @@ import { readRun } from '../store/runs.ts';
 import { traderStates } from '../store/trader-state.ts';
 import { confirm } from './confirm.ts';
 import { withDesk } from './control.ts';
-import { parseCount, parseWait } from './flags.ts';
+import { assertNoWord, parseCount, parseWait } from './flags.ts';
 import { moment, note, print, printJson, table, usd } from './output.ts';
 import { type CommonFlags, withSession } from './session.ts';
 
@@ -30,8 +30,10 @@ function listCommand(models: Command): void {
   models
     .command('list', { isDefault: true })
     .description('list the participants')
+    .allowExcessArguments()
     .option('--json', 'as JSON')
     .action(async (_options, command: Command) => {
+      assertNoWord(command);
       const flags = command.optsWithGlobals<Flags>();
       await withSession(flags, {}, async (session) => {
         const { db } = await session.resources('models');

@@ -3,6 +3,7 @@
 import Table from 'cli-table3';
 import pc from 'picocolors';
 import { CodedError, toCoded } from '../errors.ts';
+import { cut, fitColumns, widthOf } from './fit.ts';
 
 export function print(line = ''): void {
   process.stdout.write(`${line}\n`);
@@ -16,8 +17,22 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value, null, 2));
 }
 
-/** A table that reads well in a terminal and in a log. */
-export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+/** Blanks between two columns. */
+const GAP = 2;
+
+/** A table that reads well in a terminal, where it fits its width, and in a log, where nothing is cut. */
+export function table(
+  head: readonly string[],
+  body: readonly (readonly (string | number)[])[],
+  room = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY,
+): string {
+  const natural = head.map((cell, column) =>
+    Math.max(widthOf(cell), ...body.map((row) => widthOf(String(row[column] ?? '')))),
+  );
+  const widths = fitColumns(natural, room - GAP * (head.length - 1));
+  const rows = body.map((row) =>
+    row.map((cell, column) => (typeof cell === 'number' ? cell : cut(cell, widths[column] ?? cell.length))),
+  );
   const bare = {
     top: '',
     'top-mid': '',
@@ -36,7 +51,7 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
     middle: '  ',
   };
   const view = new Table({
-    head: head.map((cell) => pc.dim(cell)),
+    head: head.map((cell, column) => pc.dim(cut(cell, widths[column] ?? cell.length))),
     chars: bare,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
     colAligns: head.map((_, column) =>

@@ -6,7 +6,7 @@ import { endSeason, findSeason, freezeSeason, resetSeason, type SeasonChange, st
 import { listSeasons, type Season, seasonStandings } from '../store/seasons.ts';
 import { confirm } from './confirm.ts';
 import { withDesk } from './control.ts';
-import { parseWait } from './flags.ts';
+import { assertNoWord, parseWait } from './flags.ts';
 import { moment, note, print, printJson, table, usd } from './output.ts';
 import { type CommonFlags, withSession } from './session.ts';
 
@@ -37,8 +37,10 @@ function listCommand(season: Command): void {
   season
     .command('list', { isDefault: true })
     .description('list the seasons, newest first')
+    .allowExcessArguments()
     .option('--json', 'as JSON')
     .action(async (_options, command: Command) => {
+      assertNoWord(command);
       const flags = command.optsWithGlobals<Flags>();
       await withSession(flags, {}, async (session) => {
         const seasons = await listSeasons((await session.resources('season')).db);

@@ -52,7 +52,8 @@ export function startSummary(resources: Resources): { stop(): Promise<void> } {
   };
 }
 
-async function facts(resources: Resources) {
+/** What both views are made of. */
+export async function facts(resources: Resources) {
   const ids = await modelIds(resources.db);
   const [board, decisions, depths, run] = await Promise.all([
     resources.publisher.read({ family: 'leaderboardCache', ids: [] }),
@@ -69,7 +70,20 @@ async function facts(resources: Resources) {
 
 async function screen(resources: Resources): Promise<string> {
   const { rows, last, depths, marketNowMs } = await facts(resources);
-  const board = table(
+  const board = leaderboardTable(rows, last);
+  const queues = depths.map(
+    ({ queue, counts }) =>
+      `${queue} ${pc.bold(String((counts.waiting ?? 0) + (counts.prioritized ?? 0)))} waiting ${counts.active ?? 0} active ${counts.failed ?? 0} failed`,
+  );
+  return [pc.dim(`market time ${new Date(marketNowMs).toISOString()}`), board, pc.dim(queues.join('  ·  '))].join('\n');
+}
+
+/** The ranking with what each model decided last. */
+export function leaderboardTable(
+  rows: readonly LeaderboardRow[],
+  last: ReadonlyMap<string, LastDecision | null>,
+): string {
+  return table(
     ['model', 'equity', 'return', 'trades', 'wins', 'last decision'],
     rows.map((row) => [
       row.id,
@@ -80,11 +94,6 @@ async function screen(resources: Resources): Promise<string> {
       decisionText(last.get(row.id) ?? null),
     ]),
   );
-  const queues = depths.map(
-    ({ queue, counts }) =>
-      `${queue} ${pc.bold(String((counts.waiting ?? 0) + (counts.prioritized ?? 0)))} waiting ${counts.active ?? 0} active ${counts.failed ?? 0} failed`,
-  );
-  return [pc.dim(`market time ${new Date(marketNowMs).toISOString()}`), board, pc.dim(queues.join('  ·  '))].join('\n');
 }
 
 async function oneLine(resources: Resources): Promise<string> {

@@ -6,8 +6,10 @@ import type { Resources } from '../resources.ts';
 import type { Database } from '../store/database.ts';
 import { modelIds } from '../store/models.ts';
 
-/** How long a list stands: a new model is in the lists of the API after that, and under its own name at once. */
+/** How long a list stands: a new model is in the lists of the API soon after that, and under its own name at once. */
 const STANDS_MS = 1000;
+/** How long it is still given while the next one is being read: a slow database holds up no answer that the cache has. */
+const WAITS_MS = 10_000;
 const SHOWN = 128;
 
 /** What answers are made of. */
@@ -31,11 +33,15 @@ export class KnownModels {
 
   /** All ids, in order. Requests that come together share one query. */
   async ids(): Promise<readonly string[]> {
-    if (performance.now() - this.#readAtMs < STANDS_MS) return this.#ids;
+    const ageMs = performance.now() - this.#readAtMs;
+    if (ageMs < STANDS_MS) return this.#ids;
     this.#reading ??= this.#read().finally(() => {
       this.#reading = null;
     });
-    return this.#reading;
+    if (ageMs >= WAITS_MS) return this.#reading;
+    // Should it fail, whoever waits for it later hears of it.
+    this.#reading.catch(() => {});
+    return this.#ids;
   }
 
   /** Throws NOF0_MODEL_UNKNOWN with the id that was probably meant. */

@@ -89,6 +89,13 @@ export class JobQueues {
     );
   }
 
+  /** For every queue how many workers are connected to it. */
+  async workerCounts(): Promise<{ queue: string; workers: number }[]> {
+    return Promise.all(
+      this.all().map(async (queue) => ({ queue: queue.name, workers: await queue.getWorkersCount() })),
+    );
+  }
+
   /** For every queue how long its oldest waiting job has been due, ms; 0 when none waits. */
   async longestWaits(nowMs: number): Promise<{ queue: string; ms: number }[]> {
     return Promise.all(
