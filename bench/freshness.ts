@@ -100,6 +100,8 @@ async function measure(resources: Resources, url: string): Promise<number[]> {
     const open = new Set<Closed>();
     let going = true;
     const watching = watch(url, open, delays, () => going);
+    // Heard below, at the next trade or at the end.
+    watching.catch(() => {});
     const startedAt = performance.now();
     for (let n = 0; n < seconds * Number(values.rate); n++) {
       await Promise.race([sleep(Math.max(0, startedAt + n * gapMs - performance.now())), watching]);

@@ -11,6 +11,7 @@ import { equityCurves, standings } from '../store/equity.ts';
 import { modelIds } from '../store/models.ts';
 import { openPositions } from '../store/positions.ts';
 import { listSeasons, seasonStandings } from '../store/seasons.ts';
+import { SingleFlight } from '../store/single-flight.ts';
 import { traderStates } from '../store/trader-state.ts';
 import { recentTrades } from '../store/trades.ts';
 import { DESK_PROJECTIONS } from './desk-families.ts';
@@ -116,7 +117,23 @@ const traderState: Projection = {
   },
 };
 
-const ranking = async ({ db }: LoadContext) => rank((await standings(db)).map(leaderboardRow));
+type Ranking = ReturnType<typeof rank>;
+const rankings = new WeakMap<LoadContext, SingleFlight<string, Ranking>>();
+
+/** The ranking as of now. Both its keys change together and are loaded together: one query answers both. */
+async function ranking(context: LoadContext): Promise<Ranking> {
+  const known = rankings.get(context);
+  const flights =
+    known ??
+    new SingleFlight<string, Ranking>({
+      nameOf: (name) => name,
+      look: async () => [undefined],
+      load: async () => [rank((await standings(context.db)).map(leaderboardRow))],
+    });
+  if (known === undefined) rankings.set(context, flights);
+  const [rows] = await flights.get(['ranking']);
+  return rows ?? [];
+}
 
 const leaderboard: Projection = {
   family: 'leaderboard',
