@@ -217,6 +217,10 @@ const ARENA_FIELDS: Record<string, FieldDoc> = {
   'maintenance.refreshViews': {
     meaning: 'When the materialized views are refreshed. A replay refreshes them at its end.',
   },
+  'maintenance.fillGaps': {
+    meaning: 'When a market that can be asked for its past is asked for candles that are missing.',
+  },
+  'gaps.candlesPerRun': { meaning: 'Missing candles that one run of that task asks for at most.' },
   'retention.jobRuns': { meaning: 'How long run history is kept, wall time.', min: '1m' },
   'paper.takerFeeBps': { meaning: 'Fee of what takes liquidity, basis points of the notional: the base tier.' },
   'paper.makerFeeBps': { meaning: 'Fee of what gives liquidity: the base tier.' },
@@ -458,6 +462,7 @@ function arenaWith(field: string, value: string): object {
     paces: {},
     alerts: {},
     retention: {},
+    gaps: {},
     guardrails: {},
     equities: { schedules: {} },
     models: [structuredClone(field.includes('endpoint') ? ENDPOINT_MODEL : PLAIN_MODEL)],

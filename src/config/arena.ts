@@ -73,6 +73,8 @@ export const arenaSchema = z.strictObject({
       refreshViews: cron.default('*/5 * * * *'),
       /** Looking whether anything is wrong that people must know. */
       checkAlerts: cron.default('* * * * *'),
+      /** Asking the market for stored candles that are missing. */
+      fillGaps: cron.default('*/10 * * * *'),
     })
     .prefault({}),
   alerts: z
@@ -93,6 +95,12 @@ export const arenaSchema = z.strictObject({
       processSilence: duration(45_000).default(60_000),
       /** Free share of the disk of the data folder. */
       minDiskFree: fraction.default(0.1),
+    })
+    .prefault({}),
+  gaps: z
+    .strictObject({
+      /** Missing candles that one run of the task asks for at most. */
+      candlesPerRun: z.int().positive().default(5000),
     })
     .prefault({}),
   retention: z

@@ -87,6 +87,7 @@ function maintenanceSchedules(config: Config): Wanted[] {
     'guard-positions': maintenance.guardPositions,
     'refresh-views': maintenance.refreshViews,
     'check-alerts': maintenance.checkAlerts,
+    'fill-gaps': maintenance.fillGaps,
   };
   const own = MAINTENANCE_TASKS.map(
     (task): Wanted => ({

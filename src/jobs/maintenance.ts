@@ -10,13 +10,14 @@ export const MAINTENANCE_TASKS = [
   'guard-positions',
   'refresh-views',
   'check-alerts',
+  'fill-gaps',
 ] as const;
 export type MaintenanceTask = (typeof MAINTENANCE_TASKS)[number];
 
 export const maintenance = defineJob({
   name: 'maintenance',
   summary:
-    'look after the platform itself: take over effects, prune run history, compare Postgres with Redis and the exchange and repair what differs, warm the cache, give positions their stop back, refresh the views, tell people what is wrong',
+    'look after the platform itself: take over effects, prune run history, compare Postgres with Redis and the exchange and repair what differs, warm the cache, give positions their stop back, refresh the views, tell people what is wrong, fill gaps of candles',
   version: 1,
   payload: z.strictObject({
     v: z.literal(1).default(1),

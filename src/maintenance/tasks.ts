@@ -1,6 +1,7 @@
 /** What the platform does for itself. Every task may run at any time, in any process, and twice. */
 
 import { done, type Outcome, type Stories } from '../engine/context.ts';
+import { fillGaps } from '../engine/fill-gaps.ts';
 import { guardPositions } from '../engine/guard-positions.ts';
 import type { MaintenanceTask } from '../jobs/maintenance.ts';
 import { rebuildKeys } from '../projections/rebuild.ts';
@@ -44,6 +45,7 @@ export const TASKS: Readonly<Record<MaintenanceTask, Task>> = {
   },
 
   'guard-positions': (_, signal, stories, asOfMs) => guardPositions(stories, asOfMs, signal),
+  'fill-gaps': (_, signal, stories, asOfMs) => fillGaps(stories, asOfMs, signal),
   /** The views are for people and their tools; nothing of ours reads them, so no trade waits for a refresh. */
   async 'refresh-views'({ db, metrics }) {
     const end = metrics.viewRefresh.startTimer();

@@ -400,28 +400,3 @@ export async function keepFrame(
   if (mine) return { digest: mine.digest, frame: mine.payload };
   return (await readFrame(db, frame.provider, frame.slotMs)) ?? { digest, frame };
 }
-
-export type CandleGap = { readonly fromOpenMs: number; readonly toOpenMs: number; readonly candles: number };
-
-/** Stretches of a symbol's one-minute candles that are not there, oldest first. Both ends are opens and belong to the gap. */
-export function candleGaps(
-  db: Queryable,
-  provider: string,
-  symbol: string,
-  range: { readonly fromMs: number; readonly toMs: number },
-): Promise<CandleGap[]> {
-  return db.query<CandleGap>(
-    `WITH missing AS (
-       SELECT g AS t, g / ${CANDLE_INTERVAL_MS} - row_number() OVER (ORDER BY g) AS island
-       FROM generate_series($3::bigint, $4::bigint, ${CANDLE_INTERVAL_MS}) g
-       WHERE NOT EXISTS (SELECT 1 FROM price_candles WHERE provider = $1 AND symbol = $2 AND interval = '${CANDLE_INTERVAL}' AND open_ts_ms = g)
-     )
-     SELECT min(t) AS "fromOpenMs", max(t) AS "toOpenMs", count(*) AS candles FROM missing GROUP BY island ORDER BY min(t)`,
-    [
-      provider,
-      symbol,
-      Math.ceil(range.fromMs / CANDLE_INTERVAL_MS) * CANDLE_INTERVAL_MS,
-      Math.floor(range.toMs / CANDLE_INTERVAL_MS - 1) * CANDLE_INTERVAL_MS,
-    ],
-  );
-}

@@ -28,6 +28,18 @@ export function createMarketMetrics(registers: Registry[]) {
       labelNames: ['provider'],
       registers,
     }),
+    candlesFilled: new Counter({
+      name: 'nof0_candles_filled_total',
+      help: 'Candles that were missing and came when the market was asked for them',
+      labelNames: ['provider'],
+      registers,
+    }),
+    candlesMissing: new Counter({
+      name: 'nof0_candles_missing_total',
+      help: 'Candles that are missing and that the market does not have either',
+      labelNames: ['provider'],
+      registers,
+    }),
     providerRequests: new Counter({
       name: 'nof0_provider_requests_total',
       help: 'Requests to a market or exchange provider, by kind and outcome',
