@@ -29,6 +29,16 @@ export const ERROR_CATALOGUE = {
     retryable: true,
     status: 409,
   },
+  NOF0_ARCHIVE_BROKEN: {
+    meaning: 'An archive file is not what was written, or its rows have changed since; nothing was removed.',
+    retryable: true,
+    status: 409,
+  },
+  NOF0_ARCHIVE_DIFFERS: {
+    meaning: 'Rows that were restored from an archive are not those of its file any more; they stay.',
+    retryable: false,
+    status: 409,
+  },
   NOF0_JOB_UNKNOWN: { meaning: 'No job with this name exists.', retryable: false, status: 404 },
   NOF0_JOB_UNHANDLED: {
     meaning: 'A job contract has no handler, or a handler has no contract.',

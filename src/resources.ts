@@ -48,6 +48,8 @@ export type OpenOptions = {
   readonly logger: Logger;
   /** Where the journal of the run is; absent: this process writes none. */
   readonly journalDir?: string;
+  /** Where archived rows of the run go; absent: this process archives none. */
+  readonly archiveDir?: string;
 };
 
 /** Everything a process of a run works with, except the market and the models: those come with `openStories`. */
@@ -71,6 +73,7 @@ export type Resources = {
   readonly live: LiveFeed;
   readonly outbox: Outbox;
   readonly history: RunHistory;
+  readonly archiveDir: string | null;
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** Null: nothing is traced. */
@@ -167,6 +170,7 @@ export async function openResources(options: OpenOptions): Promise<Resources> {
       live,
       outbox,
       history,
+      archiveDir: options.archiveDir ?? null,
       logger,
       metrics,
       tracing,

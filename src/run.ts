@@ -44,6 +44,11 @@ export function journalDir(config: Config, run: string): string {
   return path.join(runDir(config, run), 'journal');
 }
 
+/** Folder of a run's archived rows. */
+export function archiveDir(config: Config, run: string): string {
+  return path.join(runDir(config, run), 'archive');
+}
+
 const LAST_RUN = 'last-run';
 
 /** Remembers the run that a command without `--run` means from now on. */

@@ -32,6 +32,7 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   // Those outside who are handed the trades of the stream, and those who are told what is wrong.
   consumers: ['redis', 'domain', 'store'],
   cli: [
+    'archive',
     'domain',
     'engine',
     'projections',
@@ -46,8 +47,10 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   ],
   // The files of the original, read into the tables.
   import: ['domain', 'store', 'jobs', 'engine'],
+  // Files of rows that have left the tables, and the way back.
+  archive: ['domain', 'store'],
   // What the platform does for itself: a kind of handler that many processes share.
-  maintenance: ['domain', 'engine', 'projections', 'jobs', 'resources', 'store'],
+  maintenance: ['archive', 'domain', 'engine', 'projections', 'jobs', 'resources', 'store'],
   // Looks at machine and servers for an operator, and changes nothing.
   doctor: ['store', 'redis', 'embedded', 'run'],
   workers: ['domain', 'engine', 'projections', 'jobs', 'resources', 'maintenance', 'effect-handlers'],

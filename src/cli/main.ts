@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { JOB_NAMES } from '../jobs/registry.ts';
 import { alertCommand } from './alert.ts';
+import { archiveCommand } from './archive.ts';
 import { askCommand } from './ask.ts';
 import { backfillCommand } from './backfill.ts';
 import { backtestCommand } from './backtest.ts';
@@ -73,6 +74,7 @@ export function commandLine(roles: Omit<ProcessRoles, 'queues'>): Command {
   runsCommand(program);
   auditCommand(program);
   alertCommand(program);
+  archiveCommand(program);
   exportCommand(program);
   consumeCommand(program);
   importCommand(program);

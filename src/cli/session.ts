@@ -5,7 +5,16 @@ import path from 'node:path';
 import { type Config, loadConfig } from '../config.ts';
 import { type EmbeddedServers, findServers, startServers } from '../embedded/servers.ts';
 import { openResources, type Resources } from '../resources.ts';
-import { defaultRun, ensureDatabase, journalDir, lastRun, type RunServers, runDir, sharedServers } from '../run.ts';
+import {
+  archiveDir,
+  defaultRun,
+  ensureDatabase,
+  journalDir,
+  lastRun,
+  type RunServers,
+  runDir,
+  sharedServers,
+} from '../run.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 
 export type CommonFlags = { readonly run?: string; readonly arena?: string };
@@ -66,7 +75,8 @@ export async function openSession(flags: CommonFlags, options: SessionOptions = 
     ownsServers: embedded !== null,
     logger,
     async resources(role) {
-      opened = await openResources({ config, servers, prefix, role, logger, journalDir: journalDir(config, run) });
+      const dirs = { journalDir: journalDir(config, run), archiveDir: archiveDir(config, run) };
+      opened = await openResources({ config, servers, prefix, role, logger, ...dirs });
       return opened;
     },
     async close() {

@@ -75,6 +75,10 @@ export const arenaSchema = z.strictObject({
       checkAlerts: cron.default('* * * * *'),
       /** Asking the market for stored candles that are missing. */
       fillGaps: cron.default('*/10 * * * *'),
+      /** Making the partitions of coming days. */
+      makePartitions: cron.default('7 * * * *'),
+      /** Moving old rows into files. */
+      archive: cron.default('23 * * * *'),
     })
     .prefault({}),
   alerts: z
@@ -107,6 +111,15 @@ export const arenaSchema = z.strictObject({
     .strictObject({
       /** How long run history is kept, wall time. */
       jobRuns: duration(60_000).prefault('14d'),
+      /** How long rows stay in the tables, market time, before whole UTC days of them go into files. */
+      ticks: duration(86_400_000).prefault('30d'),
+      contexts: duration(86_400_000).prefault('30d'),
+      candles: duration(86_400_000).prefault('365d'),
+      frames: duration(86_400_000).prefault('90d'),
+      /** Decision cycles with what was said in them. */
+      decisions: duration(86_400_000).prefault('90d'),
+      /** How far ahead partitions of ticks are made. */
+      partitionsAhead: duration(0).prefault('3d'),
     })
     .prefault({}),
   guardrails: guardrails.prefault({}),

@@ -5,7 +5,7 @@ import { refresh } from '../domain/published-keys.ts';
 import { enqueueEffect } from '../jobs/registry.ts';
 import { addEffects, type EffectRow, type NewEffect } from '../store/effects.ts';
 import { ledgerHeads } from '../store/ledger.ts';
-import { ANY_WATERMARK, ensurePartitions, ingestCursor, storeBatch } from '../store/market.ts';
+import { ANY_WATERMARK, ingestCursor, storeBatch, withPartitions } from '../store/market.ts';
 import { crossing } from '../telemetry/boundaries.ts';
 import { committed, done, type Outcome, type Stories, skipped } from './context.ts';
 
@@ -58,10 +58,10 @@ async function write(
   signal: AbortSignal,
 ): Promise<EffectRow[]> {
   const { db, market, metrics } = stories;
-  await ensurePartitions(db, batch.ticks);
   signal.throwIfAborted();
+  const effects = keysOf(stories, batch);
   const stored = await committed(stories, 'ingest-prices', () =>
-    storeBatch(db, market.provider, fromMs, batch, keysOf(stories, batch)),
+    withPartitions(db, batch.ticks, () => storeBatch(db, market.provider, fromMs, batch, effects)),
   );
   // Another worker was faster: what it stored may overlap, and everything behind its watermark comes with the next slot.
   if (stored === null) return [];

@@ -88,6 +88,8 @@ function maintenanceSchedules(config: Config): Wanted[] {
     'refresh-views': maintenance.refreshViews,
     'check-alerts': maintenance.checkAlerts,
     'fill-gaps': maintenance.fillGaps,
+    'make-partitions': maintenance.makePartitions,
+    archive: maintenance.archive,
   };
   const own = MAINTENANCE_TASKS.map(
     (task): Wanted => ({

@@ -11,13 +11,15 @@ export const MAINTENANCE_TASKS = [
   'refresh-views',
   'check-alerts',
   'fill-gaps',
+  'make-partitions',
+  'archive',
 ] as const;
 export type MaintenanceTask = (typeof MAINTENANCE_TASKS)[number];
 
 export const maintenance = defineJob({
   name: 'maintenance',
   summary:
-    'look after the platform itself: take over effects, prune run history, compare Postgres with Redis and the exchange and repair what differs, warm the cache, give positions their stop back, refresh the views, tell people what is wrong, fill gaps of candles',
+    'look after the platform itself: take over effects, prune run history, compare Postgres with Redis and the exchange and repair what differs, warm the cache, give positions their stop back, refresh the views, tell people what is wrong, fill gaps of candles, make partitions ahead, archive old rows',
   version: 1,
   payload: z.strictObject({
     v: z.literal(1).default(1),

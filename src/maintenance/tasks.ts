@@ -1,6 +1,7 @@
 /** What the platform does for itself. Every task may run at any time, in any process, and twice. */
 
-import { done, type Outcome, type Stories } from '../engine/context.ts';
+import { archiveDue } from '../archive/archive.ts';
+import { done, type Outcome, type Stories, skipped } from '../engine/context.ts';
 import { fillGaps } from '../engine/fill-gaps.ts';
 import { guardPositions } from '../engine/guard-positions.ts';
 import type { MaintenanceTask } from '../jobs/maintenance.ts';
@@ -8,8 +9,12 @@ import { rebuildKeys } from '../projections/rebuild.ts';
 import type { Resources } from '../resources.ts';
 import { refreshViews } from '../store/analytics.ts';
 import { pruneRuns } from '../store/job-runs.ts';
+import { makePartitions } from '../store/market.ts';
 import { checkAlerts } from './check-alerts.ts';
 import { checkConsistency } from './check-consistency.ts';
+
+/** The archive task begins no other day after it; the next run goes on. */
+const ARCHIVE_MS = 120_000;
 
 type Task = (resources: Resources, signal: AbortSignal, stories: Stories, asOfMs: number) => Promise<Outcome>;
 
@@ -45,6 +50,15 @@ export const TASKS: Readonly<Record<MaintenanceTask, Task>> = {
   },
 
   'guard-positions': (_, signal, stories, asOfMs) => guardPositions(stories, asOfMs, signal),
+  async 'make-partitions'({ db, config }, _signal, stories, asOfMs) {
+    const nowMs = stories.clock.now(asOfMs);
+    return done({ made: await makePartitions(db, nowMs, nowMs + config.arena.retention.partitionsAhead) });
+  },
+  async archive({ db, archiveDir, config, logger, metrics }, signal, stories, asOfMs) {
+    if (archiveDir === null) return skipped('this process has no folder for archives');
+    const needs = { db, dir: archiveDir, retention: config.arena.retention, logger, metrics };
+    return done(await archiveDue(needs, stories.clock.now(asOfMs), signal, ARCHIVE_MS));
+  },
   'fill-gaps': (_, signal, stories, asOfMs) => fillGaps(stories, asOfMs, signal),
   /** The views are for people and their tools; nothing of ours reads them, so no trade waits for a refresh. */
   async 'refresh-views'({ db, metrics }) {

@@ -92,7 +92,7 @@ const CYCLE_COLUMNS = `(extract(epoch FROM d.executed_at) * 1000)::bigint AS "ex
 /** Every cycle of a model that is done. */
 export function allCycles(db: Queryable, modelId: string): Promise<AnalyticsCycle[]> {
   return db.query<AnalyticsCycle>(
-    `SELECT ${CYCLE_COLUMNS} FROM decision_cycles d WHERE d.model_id = $1 AND d.step = 'done' AND d.executed_at IS NOT NULL ORDER BY d.slot_ms`,
+    `SELECT ${CYCLE_COLUMNS} FROM every_cycle d WHERE d.model_id = $1 AND d.step = 'done' AND d.executed_at IS NOT NULL ORDER BY d.slot_ms`,
     [modelId],
   );
 }
@@ -104,7 +104,7 @@ export function takeCycles(tx: Queryable, modelId: string, limit: number): Promi
   return tx.query<FinishedCycle>(
     `WITH taken AS (${TAKEN})
      SELECT ${CYCLE_COLUMNS}, near."previousMs", near."nextMs"
-     FROM taken JOIN decision_cycles d ON d.id = taken.item::bigint AND d.executed_at IS NOT NULL
+     FROM taken JOIN every_cycle d ON d.id = taken.item::bigint AND d.executed_at IS NOT NULL
      CROSS JOIN LATERAL (SELECT
        (SELECT value FROM analytics_values WHERE model_id = $1 AND measure = 'invocation' AND value <= extract(epoch FROM d.executed_at)::float8 * 1000 ORDER BY value DESC LIMIT 1) AS "previousMs",
        (SELECT value FROM analytics_values WHERE model_id = $1 AND measure = 'invocation' AND value > extract(epoch FROM d.executed_at)::float8 * 1000 ORDER BY value LIMIT 1) AS "nextMs"

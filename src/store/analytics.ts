@@ -42,7 +42,7 @@ export async function startOver(tx: Queryable, modelId: string): Promise<void> {
     `INSERT INTO analytics_pending (model_id, kind, item)
      SELECT $1, whole.kind, whole.item FROM (
        SELECT 'trade' AS kind, id AS item FROM trades WHERE model_id = $1
-       UNION ALL SELECT 'cycle', id::text FROM decision_cycles WHERE model_id = $1 AND step = 'done'
+       UNION ALL SELECT 'cycle', id::text FROM every_cycle WHERE model_id = $1 AND step = 'done'
      ) whole
      -- What has ended since the notes were forgotten has left its own.
      WHERE NOT EXISTS (SELECT 1 FROM analytics_pending p WHERE p.model_id = $1 AND p.kind = whole.kind AND p.item = whole.item)`,

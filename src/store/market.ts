@@ -238,6 +238,27 @@ export async function ensurePartitions(db: Database, ticks: readonly Tick[]): Pr
   }
 }
 
+/** Makes the partitions of a stretch of market time. Returns how many there were not. */
+export async function makePartitions(db: Queryable, fromMs: number, toMs: number): Promise<number> {
+  const [row] = await db.query<{ made: number }>('SELECT ensure_tick_partitions($1, $2) AS made', [fromMs, toMs]);
+  return row?.made ?? 0;
+}
+
+const NO_PARTITION = '23514';
+
+/** Runs a statement that stores ticks; once more when a partition that this process has seen was archived since. */
+export async function withPartitions<T>(db: Database, ticks: readonly Tick[], store: () => Promise<T>): Promise<T> {
+  await ensurePartitions(db, ticks);
+  try {
+    return await store();
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === NO_PARTITION)) throw error;
+    knownDays.delete(db);
+    await ensurePartitions(db, ticks);
+    return store();
+  }
+}
+
 export type SymbolTerms = { readonly symbol: string; readonly sizeDecimals: number; readonly maxLeverage: number };
 
 /** The instruments of one provider or of all. */

@@ -50,7 +50,7 @@ export async function cycles(db: Queryable): Promise<Check> {
   }>(
     `SELECT model_id AS "modelId", count(*) AS cycles, count(DISTINCT cycle_number) AS numbers, max(cycle_number)::bigint AS highest,
             count(*) FILTER (WHERE step <> 'done' AND slot_ms < (SELECT max(slot_ms) FROM decision_cycles l WHERE l.model_id = d.model_id)) AS unfinished
-     FROM decision_cycles d GROUP BY model_id ORDER BY model_id`,
+     FROM every_cycle d GROUP BY model_id ORDER BY model_id`,
   );
   return {
     family: 'cycles',

@@ -46,12 +46,13 @@ const BEYOND_PRISMA = {
     'paper_order',
     'refresh_views_nof0',
   ],
-  views: ['v_crypto_prices_latest', 'v_leaderboard', 'v_since_inception', 'v_trade_totals'],
+  views: ['every_cycle', 'v_crypto_prices_latest', 'v_leaderboard', 'v_since_inception', 'v_trade_totals'],
   partitioned: ['price_ticks'],
   checks: [
     'alerts_state',
     'analytics_pending_kind',
     'analytics_values_count',
+    'archives_state',
     'conversation_messages_role',
     'decision_cycles_step',
     'desk_signals_type',
@@ -72,6 +73,25 @@ const BEYOND_PRISMA = {
     'trades_exit_reason',
   ],
 };
+
+/** Tables that grow with every moment of the market, every decision and every fill. Partitions of ticks get theirs when they are made. */
+const GROWING = [
+  ...['fills', 'trades', 'positions', 'account_equity_snapshots', 'price_candles', 'market_asset_ctx', 'market_frames'],
+  ...['funding_rates', 'conversations', 'conversation_messages', 'decision_cycles', 'job_runs', 'paper_fills'],
+];
+/** Tables with few rows that are updated all the time. */
+const CHANGING = [
+  ...['effects', 'price_latest', 'accounts', 'trader_state', 'schedules', 'ingest_cursors', 'paper_cursor'],
+  ...[
+    'paper_marks',
+    'paper_accounts',
+    'paper_positions',
+    'paper_orders',
+    'model_analytics',
+    'llm_usage',
+    'candle_checks',
+  ],
+];
 
 const USER_TABLES = `c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition`;
 
@@ -241,6 +261,16 @@ describe('what the migrations add', () => {
     const clients = await Promise.all([database.connect(), database.connect()]);
     const refreshes = clients.map((client) => client.query('SELECT refresh_views_nof0()'));
     await expect(Promise.all(refreshes)).resolves.toHaveLength(2);
+  });
+
+  it('says for every hot table when it is vacuumed, and leaves room in pages whose rows change again and again', async () => {
+    const tables = await database.query<{ name: string; options: string[] }>(
+      `SELECT relname AS name, reloptions AS options FROM pg_class WHERE relkind = 'r' AND NOT relispartition AND reloptions IS NOT NULL`,
+    );
+    const vacuumed = tables.filter(({ options }) => options.some((option) => option.startsWith('autovacuum_vacuum')));
+    expect(vacuumed.map(({ name }) => name)).toEqual(expect.arrayContaining([...GROWING, ...CHANGING]));
+    const roomy = tables.filter(({ options }) => options.some((option) => option.startsWith('fillfactor')));
+    expect(roomy.map(({ name }) => name)).toEqual(expect.arrayContaining(CHANGING));
   });
 
   it('allows one open position a model and symbol, and any number of closed ones', async () => {

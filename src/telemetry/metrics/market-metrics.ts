@@ -40,6 +40,18 @@ export function createMarketMetrics(registers: Registry[]) {
       labelNames: ['provider'],
       registers,
     }),
+    archivedRows: new Counter({
+      name: 'nof0_archived_rows_total',
+      help: 'Rows that have left the tables for an archive file',
+      labelNames: ['kind'],
+      registers,
+    }),
+    archiveFaults: new Counter({
+      name: 'nof0_archive_faults_total',
+      help: 'Archive files that were missing or broken, or whose rows had changed; nothing was removed for them',
+      labelNames: ['kind'],
+      registers,
+    }),
     providerRequests: new Counter({
       name: 'nof0_provider_requests_total',
       help: 'Requests to a market or exchange provider, by kind and outcome',
