@@ -130,8 +130,8 @@ function told(state: AlertState, what: 'firing' | 'reminder' | 'resolved', nowMs
 /** The message of a step. */
 export function messageOfStep({ state, what }: AlertStep, nowMs: number, run: string): AlertMessage | null {
   if (what === null) return null;
-  const { alert, subject, summary, sinceMs, episode, messages } = state;
-  const id = [run, alert, encodeURIComponent(subject), `${episode}.${messages}`].join(':');
+  const { alert, subject, summary, sinceMs, messages } = state;
+  const id = [run, alert, encodeURIComponent(subject), `${sinceMs}.${messages}`].join(':');
   return { id, alert, subject, severity: ALERTS[alert].severity, what, summary, sinceMs, atMs: nowMs, run };
 }
 

@@ -10,6 +10,7 @@ import { messageOf } from '../errors.ts';
 import { JOBS } from '../jobs/registry.ts';
 import type { Resources } from '../resources.ts';
 import { type CycleEnd, newestEnds } from '../store/alert-reads.ts';
+import { forgetAlerts } from '../store/alerts.ts';
 import { usageOfDay } from '../store/llm-budget.ts';
 import { forgetLost, listProcesses, type ProcessRow } from '../store/processes.ts';
 import { listSchedules } from '../store/schedules.ts';
@@ -26,6 +27,8 @@ type Round = {
 
 /** After it nobody needs to hear of a lost process any more. */
 const FORGOTTEN_AFTER_MS = 6 * 3_600_000;
+/** Alerts that are over are remembered so long. */
+const KEPT_MS = 30 * 24 * 3_600_000;
 const PING_MS = 1500;
 
 const JUDGES: Readonly<Record<AlertName, (round: Round) => Promise<Finding[]>>> = {
@@ -177,6 +180,7 @@ export async function checkAlerts(
     }
   }
   await judgeAlerts(stories, findings);
+  await forgetAlerts(db, KEPT_MS);
   const found = [...findings.values()].reduce((sum, each) => sum + each.length, 0);
   return { found, unjudged: ALERT_NAMES.filter((alert) => !findings.has(alert)) };
 }

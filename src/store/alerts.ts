@@ -74,6 +74,14 @@ export function listAlerts(db: Queryable, recentMs: number): Promise<AlertState[
   );
 }
 
+/** Drops alerts that have been over for so long. */
+export async function forgetAlerts(db: Queryable, afterMs: number): Promise<void> {
+  await db.query(
+    `DELETE FROM alerts WHERE state = 'resolved' AND resolved_ms < (extract(epoch FROM clock_timestamp()) * 1000)::bigint - $1::bigint`,
+    [afterMs],
+  );
+}
+
 /** How many subjects fire, by alert. */
 export function firingAlerts(db: Queryable): Promise<{ alert: AlertName; count: number }[]> {
   return db.query(`SELECT alert, count(*) AS count FROM alerts WHERE state = 'firing' GROUP BY alert`);

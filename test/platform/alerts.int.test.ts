@@ -265,6 +265,17 @@ describe('the check', () => {
     expect(await listAlerts(arena.db, 60_000)).toEqual([]);
   });
 
+  it('forgets what has been over for a month, and nothing else', async () => {
+    await arena.db.query(
+      `INSERT INTO alerts (alert, subject, state, episode, summary, since_ms, last_seen_ms, resolved_ms)
+       SELECT 'worker_lost', s, 'resolved', 1, 'x', 1, 1, (extract(epoch FROM now()) * 1000)::bigint - days * 86400000::bigint
+       FROM (VALUES ('old', 31), ('new', 29)) AS v(s, days)`,
+    );
+    await check();
+    const kept = await arena.db.query<{ subject: string }>('SELECT subject FROM alerts');
+    expect(kept).toEqual([{ subject: 'new' }]);
+  });
+
   it('finds a tripped breaker, not a pause by a person, and its end', async () => {
     await arena.db.query(
       `UPDATE trader_state SET state = 'paused', metadata = '{"reason":"by carol"}' WHERE trader_id = 'twin'`,
