@@ -14,23 +14,23 @@ export function DecisionFeed() {
   const decisions = useStore(arena, (value) => value.decisions);
   const ready = useStore(arena, (value) => value.ready);
   const [holds, setHolds] = useState(false);
-  const shown = decisions.filter((decision) => holds || !isHold(decision)).slice(0, SHOWN);
-  const toggle = (
-    <label class="switch">
-      <input type="checkbox" checked={holds} onChange={() => setHolds(!holds)} />
-      with holds
-    </label>
-  );
+  const acted = decisions.filter((decision) => !isHold(decision));
+  const shown = (holds || acted.length === 0 ? decisions : acted).slice(0, SHOWN);
+  const toggle =
+    decisions.length > 0 && acted.length === 0 ? (
+      `the last ${decisions.length} held`
+    ) : (
+      <label class="switch">
+        <input type="checkbox" checked={holds} onChange={() => setHolds(!holds)} />
+        with holds
+      </label>
+    );
   return (
     <Section id="decisions" title="Decisions" aside={toggle}>
       {!ready && decisions.length === 0 ? (
         <Waiting rows={6} height={64} />
       ) : shown.length === 0 ? (
-        <Empty>
-          {decisions.length === 0
-            ? 'Nobody has decided anything yet.'
-            : `The last ${decisions.length} decisions were to hold.`}
-        </Empty>
+        <Empty>Nobody has decided anything yet.</Empty>
       ) : (
         <ol class="feed">
           {shown.map((decision) => (
