@@ -3,6 +3,7 @@
 import { closest } from '../domain/closest.ts';
 import { CodedError } from '../errors.ts';
 import type { Resources } from '../resources.ts';
+import { speakingModelIds } from '../store/conversations.ts';
 import type { Database } from '../store/database.ts';
 import { modelIds } from '../store/models.ts';
 
@@ -18,6 +19,7 @@ export type Reader = Resources & { readonly knownModels: KnownModels };
 export class KnownModels {
   readonly #db: Database;
   #ids: readonly string[] = [];
+  #speaking: ReadonlySet<string> = new Set();
   #edition = 0;
   #readAtMs = Number.NEGATIVE_INFINITY;
   #reading: Promise<readonly string[]> | null = null;
@@ -44,6 +46,11 @@ export class KnownModels {
     return this.#ids;
   }
 
+  /** Whether a model of the list is asked in words: its conversation has a key that is kept up. */
+  speaks(id: string): boolean {
+    return this.#speaking.has(id);
+  }
+
   /** Throws NOF0_MODEL_UNKNOWN with the id that was probably meant. */
   async assert(id: string): Promise<void> {
     if ((await this.ids()).includes(id)) return;
@@ -51,7 +58,8 @@ export class KnownModels {
   }
 
   async #read(): Promise<readonly string[]> {
-    const ids = await modelIds(this.#db);
+    const [ids, speaking] = await Promise.all([modelIds(this.#db), speakingModelIds(this.#db)]);
+    this.#speaking = new Set(speaking);
     if (ids.join() !== this.#ids.join()) this.#edition += 1;
     this.#ids = ids;
     this.#readAtMs = performance.now();

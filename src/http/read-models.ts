@@ -2,6 +2,7 @@
 
 import type { z } from 'zod';
 import { type AnalyticsPayload, computeAnalytics } from '../domain/analytics.ts';
+import { MESSAGES_SHOWN } from '../projections/families.ts';
 import type { Resources } from '../resources.ts';
 import { recentMessages } from '../store/conversations.ts';
 import { type DecisionSummary, listDecisions } from '../store/decision-reads.ts';
@@ -12,8 +13,6 @@ import { type DecisionCursor, type decisionsQuery, writeDecisionCursor } from '.
 
 /** Changes of a model in its history. */
 const HISTORY = 1000;
-/** Messages of a model in /conversations. */
-const MESSAGES = 20;
 
 type TraderState = {
   readonly state: string;
@@ -69,18 +68,26 @@ function noAnalytics(modelId: string): AnalyticsPayload {
   );
 }
 
-/** The newest messages of each model, oldest first; times are float unix seconds. */
-export async function readConversations({ db, knownModels }: Reader) {
+type Message = { readonly role: string; readonly content: string; readonly timestamp: number };
+
+/**
+ * The newest messages of each model, oldest first; times are float unix seconds. From the keys of those who are asked in words; what the
+ * others would say is kept in no key.
+ */
+export async function readConversations({ db, publisher, knownModels }: Reader) {
   const ids = await knownModels.ids();
-  const lines = await recentMessages(db, ids, MESSAGES);
-  return {
-    conversations: ids.map((id) => ({
-      model_id: id,
-      messages: lines
-        .filter((line) => line.modelId === id)
-        .map(({ role, content, tsMs }) => ({ role, content, timestamp: tsMs / 1000 })),
-    })),
-  };
+  const speaking = ids.filter((id) => knownModels.speaks(id));
+  const mute = ids.filter((id) => !knownModels.speaks(id));
+  const [keys, lines] = await Promise.all([
+    publisher.readMany(speaking.map((id) => ({ family: 'conversations', ids: [id] }))),
+    mute.length === 0 ? [] : recentMessages(db, mute, MESSAGES_SHOWN),
+  ]);
+  const said = new Map(
+    speaking.map((id, index) => [id, (keys[index] ?? []).map((text) => JSON.parse(text) as Message)]),
+  );
+  for (const { modelId, role, content, tsMs } of lines)
+    said.set(modelId, [...(said.get(modelId) ?? []), { role, content, timestamp: tsMs / 1000 }]);
+  return { conversations: ids.map((id) => ({ model_id: id, messages: said.get(id) ?? [] })) };
 }
 
 /**

@@ -72,6 +72,7 @@ function effectsOf(kind: ImportKind, merged: Merged, nowMs: number): NewEffect[]
     ...(follows.has('trades') ? [refresh('tradesRecent', id)] : []),
     ...(follows.has('positions') ? [refresh('positions', id)] : []),
     ...(follows.has('equity') ? [refresh('sinceInception', id)] : []),
+    ...(follows.has('talk') ? [refresh('conversations', id)] : []),
     ...(follows.has('analytics') ? [enqueueEffect('analytics', { modelId: id, asOfMs: nowMs })] : []),
   ]);
   const ranks = follows.has('trades') || follows.has('equity');

@@ -39,7 +39,7 @@ export type ImportKind = {
   readonly stage: (row: never, context: { readonly tsMs: number }) => StagedRow;
   readonly merge: (tx: Queryable, context: MergeContext) => Promise<Merged>;
   /** What else its models' rows lead to. */
-  readonly follows: readonly ('trades' | 'positions' | 'equity' | 'analytics' | 'prices')[];
+  readonly follows: readonly ('trades' | 'positions' | 'equity' | 'analytics' | 'prices' | 'talk')[];
   /** The rows need the file's time, so they can only be staged when all of it has been read. */
   readonly timed?: true;
 };
@@ -167,7 +167,7 @@ export const IMPORT_KINDS: readonly ImportKind[] = [
       row: { model_id: r.model_id, messages: keyedMessages(r.messages) },
     }),
     merge: (tx, { tsMs }) => mergeConversations(tx, tsMs),
-    follows: [],
+    follows: ['talk'],
   }),
 ];
 

@@ -107,6 +107,13 @@ describe('answers', () => {
     const said = conversations[0]?.messages ?? [];
     expect(said.slice(-3).map((message) => message.role)).toEqual(['system', 'user', 'assistant']);
     expect(said.at(-1)).toEqual({ role: 'assistant', content: 'assistant 9', timestamp: INCEPTION_MS / 1000 + 9 });
+    const { cacheRedis, keys, db } = arena.resources;
+    expect(await cacheRedis.llen(keys.key('conversations', [FIRST]))).toBe(20);
+    // A built-in strategy has no key that is kept up: what it would say is read where it stands.
+    await db.query(`UPDATE models SET config = '{"strategy":"carry"}' WHERE id = $1`, [FIRST]);
+    const fresh = await shapes.getAnswer(createApi(arena.resources), '/api/conversations', shapes.conversations);
+    expect(fresh.conversations).toEqual(conversations);
+    await db.query(`UPDATE models SET config = '{}' WHERE id = $1`, [FIRST]);
   });
 
   it('models come with the state of their traders', async () => {
