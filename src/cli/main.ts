@@ -11,6 +11,7 @@ import { backupCommand } from './backup.ts';
 import { rebuildCacheCommand, warmCommand } from './cache.ts';
 import { cancelCommand } from './cancel.ts';
 import { consumeCommand } from './consume.ts';
+import { deskCommand } from './desk.ts';
 import { doctorCommand } from './doctor.ts';
 import { enqueueCommand } from './enqueue.ts';
 import { exportCommand } from './export.ts';
@@ -83,6 +84,7 @@ export function commandLine(roles: Omit<ProcessRoles, 'queues'>): Command {
   llmCommand(program);
   replayCommand(program);
   marketCommand(program);
+  deskCommand(program);
   verifyCommand(program);
   rebuildCacheCommand(program);
   warmCommand(program);

@@ -1,6 +1,7 @@
 /** What the read API answers. The published description is made of these, and the handlers are held to them. */
 
 import { z } from 'zod';
+import { deskViewSchema } from '../domain/desk/published.ts';
 
 const number = z.number();
 const text = z.string();
@@ -320,3 +321,5 @@ export const failure = z.strictObject({
     faults: z.array(z.strictObject({ path: text, expected: text })).optional(),
   }),
 });
+
+export const desk = z.object({ desk: deskViewSchema.nullable() });

@@ -5,6 +5,7 @@
 
 import type { z } from 'zod';
 import type { Target } from '../domain/published-keys.ts';
+import { viewDesk } from '../projections/desk-view.ts';
 import * as answers from './answer-schemas.ts';
 import type { Reader } from './known-models.ts';
 import {
@@ -188,4 +189,12 @@ export const ENDPOINTS: readonly Endpoint[] = [
     read: (reader, _query, { modelId = '' }) => readModelHistory(reader, modelId),
   }),
   endpoint({ path: '/models', about: 'the participants', query: noQuery, answer: answers.models, read: readModels }),
+  endpoint({
+    path: '/desk',
+    about:
+      'the equities desk: market, watchlist, candidates, positions, signals, performance; null in a run without one',
+    query: noQuery,
+    answer: answers.desk,
+    read: async ({ run, publisher }) => ({ desk: run.kind === 'equities' ? await viewDesk(publisher) : null }),
+  }),
 ];

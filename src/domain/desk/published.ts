@@ -142,4 +142,16 @@ export const marketContextSchema = z.strictObject({
 });
 export type MarketContext = z.infer<typeof marketContextSchema>;
 
+/** The whole desk as people look at it. */
+export const deskViewSchema = z.object({
+  system: systemStateSchema,
+  watchlist: watchlistSchema,
+  candidates: candidatesSchema,
+  positions: z.array(z.object({ position: activePositionSchema.nullable(), monitoring: monitoringSchema.nullable() })),
+  signals: z.array(z.object({ type: z.string(), symbol: z.string(), signal: deskSignalSchema.nullable() })),
+  performance: performanceSchema.nullable(),
+  market: marketContextSchema.nullable(),
+});
+export type DeskView = z.infer<typeof deskViewSchema>;
+
 export const isoTime = (tsMs: number): string => new Date(tsMs).toISOString();
