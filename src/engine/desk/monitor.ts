@@ -48,7 +48,7 @@ export async function monitorPositions(
     const added = await addSignals(tx, exits);
     asked = await putBefore(tx, slotMs, slotMs - FRESH_MS);
     const effects: NewEffect[] = added.map(({ type, symbol }) => refresh('stockSignal', type, symbol));
-    if (looked.length > 0) effects.push(refresh('stockMonitoring'), refresh('stockPosition'));
+    if (looked.length > 0) effects.push(refresh('stockMonitoring'));
     if (asked > 0) effects.push(enqueueEffect('decision-cycle', { modelId: desk.modelId, slotMs }));
     return effects;
   });
