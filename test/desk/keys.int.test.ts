@@ -7,13 +7,13 @@ import type { z } from 'zod';
 import { sessionOf } from '../../src/domain/desk/calendar.ts';
 import * as shapes from '../../src/domain/desk/published.ts';
 import type { Stories } from '../../src/engine/context.ts';
+import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
 import { Charts } from '../../src/engine/desk/charts.ts';
 import { describeMarket } from '../../src/engine/desk/market-context.ts';
 import { monitorPositions } from '../../src/engine/desk/monitor.ts';
 import { readNews } from '../../src/engine/desk/news.ts';
 import { countPerformance } from '../../src/engine/desk/performance.ts';
 import { screenStocks } from '../../src/engine/desk/screen.ts';
-import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
 import { syncFills } from '../../src/engine/ingest-fills.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import type { FrameBuilder } from '../../src/engine/market-frame.ts';
@@ -137,9 +137,7 @@ describe('a session of the desk', () => {
       `SELECT final, (payload->>'win_count')::int + (payload->>'loss_count')::int AS trades FROM desk_performance WHERE day = $1`,
       [DAY],
     );
-    expect(rows).toEqual([
-      { final: true, trades: await count(run.resources.db, 'trades WHERE voided_at IS NULL') },
-    ]);
+    expect(rows).toEqual([{ final: true, trades: await count(run.resources.db, 'trades WHERE voided_at IS NULL') }]);
     const keys = [...(await published()).keys()];
     expect(keys.filter((key) => key.startsWith('positions:'))).toEqual([]);
   }, 60_000);
