@@ -13,6 +13,7 @@ beforeAll(async () => {
     'src',
     'workers',
     'test',
+    'web',
     'scripts',
     'bench',
     'tsconfig.json',
