@@ -15,6 +15,7 @@ beforeAll(async () => {
     'test',
     'web',
     'scripts',
+    'web/src',
     'bench',
     'tsconfig.json',
     'package.json',
