@@ -17,6 +17,19 @@ export type Nof0 = {
   readonly ended: Promise<number | string>;
 };
 
+/** The variables that say where servers are. */
+export function addressesOf(servers: {
+  readonly databaseUrl: string;
+  readonly queueRedisUrl: string;
+  readonly cacheRedisUrl: string;
+}): Record<'DATABASE_URL' | 'REDIS_QUEUE_URL' | 'REDIS_CACHE_URL', string> {
+  return {
+    DATABASE_URL: servers.databaseUrl,
+    REDIS_QUEUE_URL: servers.queueRedisUrl,
+    REDIS_CACHE_URL: servers.cacheRedisUrl,
+  };
+}
+
 /** Starts `nof0 …args` with nothing of this process' own configuration. */
 export function nof0(args: readonly string[], env: Record<string, string> = {}, cwd = REPO): Nof0 {
   return startNode([path.join(REPO, 'bin/nof0.mjs'), ...args], env, cwd);

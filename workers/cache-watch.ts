@@ -7,8 +7,8 @@ import { messageOf } from '../src/errors.ts';
 import { rebuildKeys } from '../src/projections/rebuild.ts';
 import { refreshLock } from '../src/redis/lock.ts';
 import type { Resources } from '../src/resources.ts';
+import { type Polling, startPolling } from './poll.ts';
 
-const POLL_MS = 1000;
 /** A process that dies over it is followed within this. */
 const LOCK_MS = 30_000;
 
@@ -35,25 +35,13 @@ export async function fillWhenEmpty(resources: Resources): Promise<boolean> {
   }
 }
 
-/** Looks every second, for the first time after one: at the start others have more to do. `stop` waits for a look that is going on. */
-export function startCacheWatch(resources: Resources): { stop(): Promise<void> } {
-  let stopped = false;
-  let timer: NodeJS.Timeout | undefined;
-  let round: Promise<unknown> = Promise.resolve();
-  const next = () => {
-    if (stopped) return;
-    timer = setTimeout(() => {
-      round = fillWhenEmpty(resources)
-        .catch((error: unknown) => resources.logger.warn({ error: messageOf(error) }, 'the cache could not be filled'))
-        .then(next);
-    }, POLL_MS);
-  };
-  next();
-  return {
-    async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      await round;
-    },
-  };
+/** Looks every second, for the first time after one: at the start others have more to do. */
+export function startCacheWatch(resources: Resources): Polling {
+  return startPolling(async () => {
+    try {
+      await fillWhenEmpty(resources);
+    } catch (error) {
+      resources.logger.warn({ error: messageOf(error) }, 'the cache could not be filled');
+    }
+  });
 }

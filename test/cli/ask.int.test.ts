@@ -8,7 +8,7 @@ import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { FrameBuilder } from '../../src/engine/market-frame.ts';
 import { type Arena, arenaConfig, never, openTestArena, T0 } from '../engine/arena.ts';
 import { completion, type Endpoint, openEndpoint, USAGE } from '../engine/stand-ins.ts';
-import { runNof0 } from '../processes.ts';
+import { addressesOf, runNof0 } from '../processes.ts';
 import { tempDir } from '../temp-dir.ts';
 
 const KEY = 'sk-a-key-that-nobody-sees';
@@ -44,9 +44,7 @@ afterAll(async () => {
 function cli(...args: string[]) {
   const { servers, prefix } = arena.run;
   const env = {
-    DATABASE_URL: servers.databaseUrl,
-    REDIS_QUEUE_URL: servers.queueRedisUrl,
-    REDIS_CACHE_URL: servers.cacheRedisUrl,
+    ...addressesOf(servers),
     NOF0_REDIS_PREFIX: prefix,
     NOF0_ARENA: path.join(dir, 'arena.yaml'),
     NOF0_LOG_LEVEL: 'trace',

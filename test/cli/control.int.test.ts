@@ -11,7 +11,7 @@ import type { NewEffect } from '../../src/store/effects.ts';
 import { createRun, REPO, type TestRun } from '../harness.ts';
 import { auditRows, queueOf, startProcess, type WorkerProcess } from '../platform/control-support.ts';
 import { commit, emptyPlatform, eventually, outboxTargets } from '../platform/support.ts';
-import { runNof0 } from '../processes.ts';
+import { addressesOf, runNof0 } from '../processes.ts';
 import { tempDir } from '../temp-dir.ts';
 
 const SLOT = Date.UTC(2026, 0, 1);
@@ -62,9 +62,7 @@ afterAll(async () => {
 /** Runs in an empty folder with the addresses of the run and nothing else. */
 async function cli(...args: string[]) {
   const env = {
-    DATABASE_URL: run.servers.databaseUrl,
-    REDIS_QUEUE_URL: run.servers.queueRedisUrl,
-    REDIS_CACHE_URL: run.servers.cacheRedisUrl,
+    ...addressesOf(run.servers),
     NOF0_REDIS_PREFIX: run.prefix,
     NOF0_ARENA: path.join(REPO, 'config/arena.yaml'),
     NOF0_LOG_LEVEL: 'fatal',

@@ -12,7 +12,7 @@ import { type Arena, arenaConfig, never, openTestArena, T0 } from '../engine/are
 import { whileDeciding } from '../engine/stand-ins.ts';
 import { REPO } from '../harness.ts';
 import { controlOf } from '../platform/control-support.ts';
-import { runNof0 } from '../processes.ts';
+import { addressesOf, runNof0 } from '../processes.ts';
 import { tempDir } from '../temp-dir.ts';
 
 const MINUTE_MS = 60_000;
@@ -43,9 +43,7 @@ const control = () => controlOf(arena.run.resources);
 async function cli(...args: string[]) {
   const { servers, prefix } = arena.run;
   const env = {
-    DATABASE_URL: servers.databaseUrl,
-    REDIS_QUEUE_URL: servers.queueRedisUrl,
-    REDIS_CACHE_URL: servers.cacheRedisUrl,
+    ...addressesOf(servers),
     NOF0_REDIS_PREFIX: prefix,
     NOF0_ARENA: path.join(REPO, 'config/arena.yaml'),
     NOF0_LOG_LEVEL: 'fatal',

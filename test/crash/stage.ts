@@ -11,6 +11,7 @@ import { migrate } from '../../src/store/migrate.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { writeCandles } from '../candle-files.ts';
 import { REPO } from '../paths.ts';
+import { addressesOf } from '../processes.ts';
 import { tempDir } from '../temp-dir.ts';
 import { type Oracle, openOracle } from './oracle.ts';
 
@@ -50,9 +51,7 @@ export class Stage {
   /** Environment of a run's processes. */
   get env(): Record<string, string> {
     return {
-      DATABASE_URL: this.#servers.databaseUrl,
-      REDIS_QUEUE_URL: this.#servers.queueRedisUrl,
-      REDIS_CACHE_URL: this.#servers.cacheRedisUrl,
+      ...addressesOf(this.#servers),
       NOF0_REDIS_PREFIX: DATABASE,
       NOF0_DATA_DIR: path.join(this.dir, 'data'),
       NOF0_LOG_FORMAT: 'json',

@@ -15,7 +15,7 @@ import { startServers } from '../../src/embedded/servers.ts';
 import { nextSlot } from '../../src/engine/slots.ts';
 import type { ScheduleSpec } from '../../src/store/schedules.ts';
 import { eventually } from '../eventually.ts';
-import { type Nof0, nof0 } from '../processes.ts';
+import { addressesOf, type Nof0, nof0 } from '../processes.ts';
 import { tempDir } from '../temp-dir.ts';
 
 const SCHEDULERS = 5;
@@ -127,9 +127,7 @@ try {
     NOF0_DATA_DIR: path.join(dir, 'data'),
     NOF0_ARENA: arena,
     NOF0_LOG_LEVEL: 'warn',
-    DATABASE_URL: servers.databaseUrl,
-    REDIS_QUEUE_URL: servers.queueRedisUrl,
-    REDIS_CACHE_URL: servers.cacheRedisUrl,
+    ...addressesOf(servers),
   };
   const schedulers = new Schedulers(() => nof0(['scheduler', '--run', 'main', '--market', 'synthetic'], env));
   await schedulers.add();

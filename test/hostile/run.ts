@@ -13,7 +13,7 @@ import pg from 'pg';
 import { arenaSchema } from '../../src/config/arena.ts';
 import { lateAfterMs } from '../../src/domain/time.ts';
 import { startServers } from '../../src/embedded/servers.ts';
-import { nof0 } from '../processes.ts';
+import { addressesOf, nof0 } from '../processes.ts';
 import { tempDir } from '../temp-dir.ts';
 import { judgeOrders } from './judge.ts';
 import { openHostile, STEADY } from './server.ts';
@@ -62,9 +62,7 @@ await mkdir(dir, { recursive: true });
 await writeFile(arenaFile, JSON.stringify(arena));
 
 const run = nof0(['up', '--run', 'main', '--arena', arenaFile, '--market', 'synthetic', '--no-api'], {
-  DATABASE_URL: servers.databaseUrl,
-  REDIS_QUEUE_URL: servers.queueRedisUrl,
-  REDIS_CACHE_URL: servers.cacheRedisUrl,
+  ...addressesOf(servers),
   NOF0_DATA_DIR: path.join(dir, 'data'),
   NOF0_METRICS_PORT: '0',
 });
