@@ -17,6 +17,7 @@ beforeAll(async () => {
     'scripts',
     'web/src',
     'bench',
+    'web',
     'tsconfig.json',
     'package.json',
     'vitest.config.ts',
