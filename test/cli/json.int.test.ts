@@ -25,6 +25,8 @@ const READING: Readonly<Record<string, readonly string[] | null>> = {
   runs: [],
   audit: [],
   'alert list': [],
+  'archive list': [],
+  market: [],
   'llm budget': [],
   verify: [],
   recompute: [],
@@ -53,7 +55,19 @@ const ACTING = [
     'cancel',
   ],
   ...['pause', 'resume', 'shadow', 'close', 'flatten', 'halt', 'consume', 'import', 'alert test', 'llm warm'],
-  ...['season start', 'season end', 'season freeze', 'season reset', 'models add', 'models retire'],
+  ...[
+    'season start',
+    'season end',
+    'season freeze',
+    'season reset',
+    'models add',
+    'models retire',
+    'archive run',
+    'archive restore',
+    'archive release',
+    'rebuild-cache',
+    'warm',
+  ],
 ];
 
 let dir = '';
