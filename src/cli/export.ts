@@ -50,7 +50,7 @@ export const HISTORIES: Readonly<Record<string, History>> = {
   decisions: {
     under: 'decisions',
     columns: split(
-      `model_id cycle_number timestamp executed_at success decisions rejected orders cot_trace prompt_digest error`,
+      `model_id cycle_number timestamp executed_at success decisions rejected orders cot_trace prompt_digest usage error`,
     ),
     read: (db, filter, write) => eachDecision(db, filter, (rows) => write(rows.map(decision))),
   },
