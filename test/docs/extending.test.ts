@@ -15,7 +15,6 @@ beforeAll(async () => {
     'test',
     'web',
     'scripts',
-    'web/src',
     'bench',
     'web',
     'tsconfig.json',
