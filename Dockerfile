@@ -28,7 +28,7 @@ COPY workers workers
 COPY src src
 COPY --from=build /app/src/store/generated src/store/generated
 COPY --from=build /app/web/dist web/dist
-# Every process keeps a folder for its run, though nothing in it is needed again. Volumes mounted at these take their owner over.
+# The folder of the run holds archived rows and journals; all processes share it. Volumes mounted at these take their owner over.
 RUN mkdir /data /backups && chown node:node /data /backups
 USER node
 EXPOSE 4280 9464
