@@ -59,6 +59,14 @@ const TABLES: readonly { table: string; owner?: string; without?: readonly strin
   { table: 'paper_positions', owner: 'account' },
   { table: 'paper_cursor', without: ['updated_at'] },
   { table: 'paper_marks' },
+  { table: 'desk_news', without: ['created_at'] },
+  { table: 'desk_sentiment' },
+  { table: 'desk_watchlists' },
+  { table: 'desk_candidates' },
+  { table: 'desk_signals' },
+  { table: 'desk_monitoring' },
+  { table: 'desk_performance' },
+  { table: 'desk_contexts' },
 ];
 
 const CONVERSATIONS = `SELECT c.model_id AS model, d.slot_ms || ': ' || coalesce(string_agg(m.role, ', ' ORDER BY m.id), 'nothing said') AS text

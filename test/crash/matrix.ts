@@ -2,7 +2,7 @@
  * The crash matrix: a replay is killed (SIGKILL) before and after every commit, external call, Redis write and acknowledgement, started
  * again, and must come to the same end as one that nobody killed. The boundaries are those that the code itself names while it runs.
  *
- *   npm run test:crash -- [--seeds S] [--seed TEXT] [--only SUBSTRING] [--sample N] [--pairs P] [--parallel N] [--keep]
+ *   npm run test:crash -- [--seeds S] [--seed TEXT] [--only SUBSTRING] [--sample N] [--pairs P] [--parallel N] [--desk equities] [--keep]
  */
 
 import { availableParallelism } from 'node:os';
@@ -21,6 +21,7 @@ const { values } = parseArgs({
     sample: { type: 'string' },
     pairs: { type: 'string' },
     parallel: { type: 'string', default: String(2 * availableParallelism()) },
+    desk: { type: 'string', default: 'arena' },
     keep: { type: 'boolean', default: false },
   },
 });
@@ -121,7 +122,7 @@ async function calmRuns(stage: Stage): Promise<Played> {
 
 async function main(): Promise<boolean> {
   const startedAt = Date.now();
-  const stage = await Stage.open();
+  const stage = await Stage.open(values.desk === 'equities' ? 'equities' : 'arena');
   let clean = false;
   try {
     const calm = await calmRuns(stage);

@@ -22,14 +22,21 @@ const TO = '2025-07-22T01:02:00Z';
 /** The only model whose answer can be lost. */
 export const ORACLE = 'oracle';
 
+/** The last stretch of a half day: entries, their exits, and everything closed before one o'clock in New York. */
+const DESK_FROM = '2025-07-03T16:15:00Z';
+const DESK_TO = '2025-07-03T17:05:00Z';
+export type Desk = 'arena' | 'equities';
+
 export class Stage {
   readonly dir: string;
   readonly oracle: Oracle;
   readonly #servers: EmbeddedServers;
   readonly #data: string;
   readonly #admin: pg.Pool;
+  readonly #desk: Desk;
 
-  private constructor(dir: string, servers: EmbeddedServers, data: string, admin: pg.Pool, oracle: Oracle) {
+  private constructor(dir: string, servers: EmbeddedServers, data: string, admin: pg.Pool, oracle: Oracle, desk: Desk) {
+    this.#desk = desk;
     this.dir = dir;
     this.#servers = servers;
     this.#data = data;
@@ -37,7 +44,8 @@ export class Stage {
     this.oracle = oracle;
   }
 
-  static async open(): Promise<Stage> {
+  /** `desk`: whose run dies. Of the equities desk it is the end of a session, with entries, exits and the closing of what is left. */
+  static async open(desk: Desk = 'arena'): Promise<Stage> {
     const dir = await tempDir('nof0-crash-');
     const { data } = await writeCandles(path.join(dir, 'candles'), 2);
     const servers = await startServers({ dir: path.join(dir, 'servers'), database: DATABASE });
@@ -45,7 +53,7 @@ export class Stage {
     const url = new URL(servers.databaseUrl);
     url.pathname = '/postgres';
     const admin = pool(url.toString(), 4);
-    return new Stage(dir, servers, data, admin, await openOracle());
+    return new Stage(dir, servers, data, admin, await openOracle(), desk);
   }
 
   /** Environment of a run's processes. */
@@ -61,10 +69,9 @@ export class Stage {
 
   /** What is called to bring a run up, and again after each death. */
   upArgs(run: string): string[] {
-    return [
-      ...['up', '--run', run, '--arena', this.#arenaFile(run), '--no-api'],
-      ...['--market', 'replay', '--data', this.#data, '--from', FROM, '--to', TO, '--speed', 'max'],
-    ];
+    const up = ['up', '--run', run, '--arena', this.#arenaFile(run), '--no-api', '--speed', 'max'];
+    if (this.#desk === 'equities') return [...up, '--desk', 'equities', '--from', DESK_FROM, '--to', DESK_TO];
+    return [...up, ...['--market', 'replay', '--data', this.#data, '--from', FROM, '--to', TO]];
   }
 
   logFile(run: string): string {
@@ -145,6 +152,7 @@ function arena(baseUrl: string): string {
   return `seed: crash
 schedules: { price: 1m, decision: 3m, snapshot: 5m, analytics: 11m }
 paces: { replay: {} }
+equities: { day: '2025-07-03', minScore: 0.3, cooldown: 0s, schedules: { screen: 2m, monitor: 2m, context: 5m } }
 models:
   - { id: carry, strategy: carry }
   - { id: buy-and-hold, strategy: buy-and-hold }
