@@ -20,10 +20,10 @@ import { CodedError, type Fault, messageOf } from './errors.ts';
 export type { Arena, Guardrails, Participant, Schedules } from './config/arena.ts';
 export { readPrompt } from './config/files.ts';
 
-/** The market of the equities desk: one session of a recording or of the synthetic feed, or a real data API as time goes by. */
+/** The market of the equities desk: one session of a recording or of the synthetic feed. */
 export type EquitiesMarket = {
   readonly kind: 'equities';
-  readonly feed: 'synthetic' | 'csv' | 'api';
+  readonly feed: 'synthetic' | 'csv';
   /** Folder of the recording. */
   readonly dir: string | null;
   readonly speed: number | 'max';

@@ -1,6 +1,5 @@
 /** The scheduler process: enqueues due slots from durable cursors. Any number may run; a slot fires once. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Stories } from '../src/engine/context.ts';
 import { registerArena } from '../src/engine/register-arena.ts';
 import { dueInReplay, dueNow, nextSlot } from '../src/engine/slots.ts';
@@ -56,7 +55,8 @@ export async function startScheduler(
 abstract class Loop {
   protected readonly resources: Resources;
   protected readonly stories: Stories;
-  readonly #stopping = new AbortController();
+  #stopped = false;
+  #wake: () => void = () => {};
 
   constructor(resources: Resources, stories: Stories) {
     this.resources = resources;
@@ -78,17 +78,24 @@ abstract class Loop {
   }
 
   stop(): void {
-    this.#stopping.abort();
+    this.#stopped = true;
+    this.#wake();
   }
 
   protected get stopping(): boolean {
-    return this.#stopping.signal.aborted;
+    return this.#stopped;
   }
 
-  protected async sleep(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.#stopping.signal }).catch((error: unknown) => {
-      // Stopping ends the sleep; the loop's own condition does the rest.
-      if (!this.stopping) throw error;
+  /** Sleeps until the time is over, `wake` has happened, or the loop is stopped. */
+  protected async sleep(ms: number, wake?: Promise<void>): Promise<void> {
+    if (this.#stopped) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      void wake?.then(this.#wake);
     });
   }
 
@@ -202,7 +209,7 @@ class ReplayLoop extends Loop {
       if (slot === this.#slots) this.#settled = true;
     });
     const often = SETTLE_POLL_MS[Math.min(this.#polls++, SETTLE_POLL_MS.length - 1)] ?? MAX_SLEEP_MS;
-    await Promise.race([idle, this.sleep(this.#own ? OWN_POLL_MS : often)]);
+    await this.sleep(this.#own ? OWN_POLL_MS : often, idle);
     this.#own = this.#settled;
   }
 

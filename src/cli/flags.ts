@@ -66,16 +66,14 @@ export function parseDesk(text: string | undefined): 'arena' | 'equities' {
   return text === undefined ? 'arena' : (parseWord('--desk', text, ['arena', 'equities']) as 'arena' | 'equities');
 }
 
-/** The desk's `--market`: an invented session, a recorded one, or a data API. */
+/** The desk's `--market`: an invented session or a recorded one. */
 function parseEquities({ market, data, speed }: MarketFlags): MarketSettings {
   const feed = parseWord('--market', market === 'replay' ? 'csv' : (market ?? (data ? 'csv' : 'synthetic')), [
     'synthetic',
     'csv',
-    'api',
-  ]) as 'synthetic' | 'csv' | 'api';
+  ]) as 'synthetic' | 'csv';
   if ((feed === 'csv') !== (data !== undefined))
     throw badFlag('--data', 'a folder of candle files, together with --market csv', data ?? '(no --data)');
-  if (feed === 'api' && speed !== undefined) throw badFlag('--speed', 'to be used with a replay', speed);
   return {
     kind: 'equities',
     feed,

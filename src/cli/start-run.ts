@@ -62,7 +62,6 @@ async function declaration(session: Session, wish: RunWish) {
 
 /** From half an hour before the last session of the data until its performance is written; null as time goes by. */
 async function deskClock(session: Session, { settings, seed }: Pick<RunRow, 'settings' | 'seed'>, wish: RunWish) {
-  if (settings.feed === 'api') return { startMs: null, endMs: null };
   const { extent } = await openMarket(equitiesMarket(settings, seed, session.config));
   if (extent === null) throw new CodedError('NOF0_MARKET_DATA', 'the feed of the desk has no session');
   const { openMs, closeMs } = latestSession(Math.min(extent.endMs, wish.toMs ?? Number.POSITIVE_INFINITY) - 1);

@@ -1,6 +1,6 @@
 /** What is run here, for whoever looks at it: whether money is real, where prices come from, how often is decided. */
 
-import { readRun as storedRun } from '../store/runs.ts';
+import { isReplay, readRun as storedRun } from '../store/runs.ts';
 import { listSchedules } from '../store/schedules.ts';
 import type { Reader } from './known-models.ts';
 
@@ -24,8 +24,9 @@ export async function readRun({ db, run }: Reader) {
 
 export const MODES = ['paper', 'testnet', 'live', 'replay'] as const;
 
-function modeOf({ kind, settings }: Reader['run']): (typeof MODES)[number] {
-  if (kind === 'replay') return 'replay';
+function modeOf(run: Reader['run']): (typeof MODES)[number] {
+  const { settings } = run;
+  if (isReplay(run)) return 'replay';
   if (settings.trading !== 'live') return 'paper';
   return settings.network === 'mainnet' ? 'live' : 'testnet';
 }
