@@ -11,7 +11,15 @@ import { environmentFields, environmentSchema } from './config/environment.ts';
 import { deskFields } from './config/equities.ts';
 import { definedOnly, readDotEnv, readPrompts, readText } from './config/files.ts';
 import { type Credential, readCredentials } from './config/http.ts';
-import { accountFaults, crossFaults, tradingFaults, unknownVariables } from './config/judges.ts';
+import {
+  accountFaults,
+  deciders,
+  idFaults,
+  keyFaults,
+  keyNames,
+  tradingFaults,
+  unknownVariables,
+} from './config/judges.ts';
 import { secretFileNames, secretValues, withSecretFiles } from './config/secrets.ts';
 import type { OriginalEndpoint, ReadSource } from './domain/original-api.ts';
 import type { PromptTemplate } from './domain/prompt-template.ts';
@@ -144,10 +152,10 @@ export function loadConfig(options: ConfigOptions = {}): Config {
   const variables = withSecretFiles(given, named, cwd, faults);
   const environment = environmentSchema.safeParse(variables);
   if (!environment.success) faults.push(...zodFaults(environment.error, 'environment'));
-  for (const judge of [crossFaults, tradingFaults, accountFaults])
+  for (const judge of [idFaults, keyFaults, tradingFaults, accountFaults])
     arenaFaults.push(...judge(references, variables, path.basename(arenaFile)));
   faults.push(...arenaFaults, ...unknownVariables(variables, [...named, ...secretFileNames(named)]));
-  const names = deciders(references).flatMap((model) => model.endpoint?.prompt ?? []);
+  const names = deciders(references).flatMap(({ model }) => model.endpoint?.prompt ?? []);
   const prompts = readPrompts(names, path.dirname(arenaFile), faults);
   const tokens = readCredentials(variables.NOF0_HTTP_TOKENS_FILE, cwd, faults);
   if (faults.length > 0 || !environment.success || arena === null) {
@@ -316,14 +324,6 @@ function readArena(file: string, faults: Fault[]): { arena: Arena | null; refere
   if (!arena.success) faults.push(...zodFaults(arena.error, name));
   const references = arenaReferences.parse(parsed);
   return { arena: arena.success ? arena.data : null, references };
-}
-
-/** Who is asked, on either desk. */
-const deciders = ({ models, equities }: References) => [...models, ...(equities?.trader ? [equities.trader] : [])];
-
-/** Names of the variables that hold keys of endpoints. */
-function keyNames(references: References): string[] {
-  return deciders(references).flatMap((model) => model.endpoint?.apiKeyEnv ?? []);
 }
 
 /** Names of the variables that hold keys of accounts at the exchange. */

@@ -8,28 +8,43 @@ import { environmentFields } from './environment.ts';
 
 type References = z.infer<typeof arenaReferences>;
 
-/** What one field alone cannot show: ids that appear twice, keys that are named but not set, or that are no keys. */
-export function crossFaults(references: References, variables: Record<string, string>, name: string): Fault[] {
+/** Ids that appear twice. */
+export function idFaults({ models }: References, _variables: Record<string, string>, name: string): Fault[] {
   const seen = new Set<string>();
-  return references.models.flatMap((model, index) => {
-    const faults: Fault[] = [];
-    if (model.id !== undefined && seen.has(model.id))
-      faults.push({ path: `${name}: models.${index}.id`, expected: `an id of its own ("${model.id}" is taken)` });
-    if (model.id !== undefined) seen.add(model.id);
-    const keyName = model.endpoint?.apiKeyEnv;
-    if (keyName !== undefined && Object.keys(environmentFields).includes(keyName)) {
-      faults.push({
-        path: `${name}: models.${index}.endpoint.apiKeyEnv`,
-        expected: `a variable that holds a key; ${keyName} is the platform's own and would be sent to the endpoint`,
-      });
-    } else if (keyName !== undefined && !variables[keyName]) {
-      faults.push({
-        path: `${name}: models.${index}.endpoint.apiKeyEnv`,
-        expected: `the environment variable ${keyName} to be set`,
-      });
-    }
-    return faults;
+  return models.flatMap(({ id }, index) => {
+    if (id === undefined) return [];
+    const taken = seen.has(id);
+    seen.add(id);
+    return taken ? [{ path: `${name}: models.${index}.id`, expected: `an id of its own ("${id}" is taken)` }] : [];
   });
+}
+
+/** Keys of endpoints, of either desk, that are named but not set, or that are no keys. */
+export function keyFaults(references: References, variables: Record<string, string>, name: string): Fault[] {
+  return deciders(references).flatMap(({ model, at }) => {
+    const keyName = model.endpoint?.apiKeyEnv;
+    const path = `${name}: ${at}.endpoint.apiKeyEnv`;
+    if (keyName === undefined) return [];
+    if (Object.keys(environmentFields).includes(keyName)) {
+      const expected = `a variable that holds a key; ${keyName} is the platform's own and would be sent to the endpoint`;
+      return [{ path, expected }];
+    }
+    return variables[keyName] ? [] : [{ path, expected: `the environment variable ${keyName} to be set` }];
+  });
+}
+
+/** Names of the variables that hold keys of endpoints. */
+export function keyNames(references: References): string[] {
+  return deciders(references).flatMap(({ model }) => model.endpoint?.apiKeyEnv ?? []);
+}
+
+/** Who is asked, on either desk, and where in the file that stands. */
+export function deciders({ models, equities }: References) {
+  const trader = equities?.trader;
+  return [
+    ...models.map((model, index) => ({ model, at: `models.${index}` })),
+    ...(trader ? [{ model: trader, at: 'equities.trader' }] : []),
+  ];
 }
 
 /** A misspelt NOF0_… variable would be ignored in silence; it is a fault, with the name that was probably meant. */

@@ -193,6 +193,17 @@ describe('reading', () => {
     ]);
   });
 
+  it("judges the key of the equities desk's trader like any other", () => {
+    const arena = (name: string) =>
+      `models:\n  - { id: a, strategy: carry }\nequities:\n  trader: { id: t, endpoint: { baseUrl: "http://127.0.0.1:1/v1", model: m, apiKeyEnv: ${name} } }\n`;
+    expect(load({ arena: arena('T_KEY'), env: { T_KEY: 'sk-1' } }).apiKeys).toEqual({ T_KEY: 'sk-1' });
+    const path = 'arena.yaml: equities.trader.endpoint.apiKeyEnv';
+    expect(faultsOf({ arena: arena('T_KEY') })).toEqual([{ path, expected: expect.stringContaining('to be set') }]);
+    expect(faultsOf({ arena: arena('NOF0_HTTP_HOST'), env: { NOF0_HTTP_HOST: '127.0.0.1' } })).toEqual([
+      { path, expected: expect.stringContaining("platform's own") },
+    ]);
+  });
+
   it.each(['http://me:secret@host/v1', 'https://host/v1?key=secret', 'ftp://host/v1', 'host'])(
     'refuses the endpoint address %s',
     (baseUrl) => {
