@@ -31,6 +31,8 @@ const READING: Readonly<Record<string, readonly string[] | null>> = {
   verify: [],
   recompute: [],
   parity: null,
+  // A desk has runs of its own.
+  desk: null,
   replay: null,
   ask: null,
   backtest: null,
