@@ -16,6 +16,11 @@ export type Run = {
 /** Runs every second would drown everything else. */
 const QUIET_JOBS = new Set(['price-ingest']);
 
+/** Whether the row of history says all there is to say: of what runs all the time, and of what went well with nothing to tell. */
+function isQuiet(job: string, outcome: Outcome): boolean {
+  return QUIET_JOBS.has(job) || (outcome.kind === 'done' && outcome.note === undefined);
+}
+
 export function reportRun(resources: Resources, contract: JobContract, job: Job, run: Run): void {
   const { logger, metrics, history, worker } = resources;
   const { payload, attempt, startedAt, outcome } = run;
@@ -28,7 +33,7 @@ export function reportRun(resources: Resources, contract: JobContract, job: Job,
   const modelId = payload === null ? null : contract.modelOf(payload);
   const slotMs = payload === null ? null : contract.slotOf(payload);
   metrics.jobDuration.observe({ job: contract.name, outcome: kind }, durationMs / 1000);
-  const line = {
+  const line = () => ({
     job: contract.name,
     jobId: job.id,
     model: modelId,
@@ -40,9 +45,10 @@ export function reportRun(resources: Resources, contract: JobContract, job: Job,
     ...(reason ? { reason } : {}),
     ...(failed ? { code: outcome.code, error: outcome.message } : {}),
     ...(!failed && outcome.kind === 'done' ? outcome.note : {}),
-  };
-  if (failed) logger.warn(line, 'job failed');
-  else logger[QUIET_JOBS.has(contract.name) ? 'debug' : 'info'](line, 'job');
+  });
+  if (failed) logger.warn(line(), 'job failed');
+  else if (!isQuiet(contract.name, outcome)) logger.info(line(), 'job');
+  else if (logger.isLevelEnabled('debug')) logger.debug(line(), 'job');
   if (kind === 'done' && payload !== null && contract.routine?.(payload) === true) return;
   history.add({
     queue: contract.name,
