@@ -1,6 +1,6 @@
 /** Questions that come in the same round of I/O are asked together: under load many small ones become few large ones. */
 
-import { outsideWork } from '../telemetry/work.ts';
+import { assertNotAborted, outsideWork } from '../telemetry/work.ts';
 
 type Open<Q, A> = { readonly question: Q; answer(answer: A): void; fail(error: unknown): void };
 
@@ -13,8 +13,10 @@ export class Questions<Q, A> {
     this.#ask = ask;
   }
 
+  /** Rejects with the reason where the work that asks has been told to stop: a question may also be a write. */
   ask(question: Q): Promise<A> {
     return new Promise((answer, fail) => {
+      assertNotAborted();
       // What one read of the socket brought is all here when the round of I/O is over.
       if (this.#open.length === 0) setImmediate(() => void this.#askAll());
       this.#open.push({ question, answer, fail });

@@ -4,6 +4,7 @@ import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { takeSnapshot } from '../../src/engine/take-snapshot.ts';
 import { lockAccount } from '../../src/store/equity.ts';
+import { withinWork } from '../../src/telemetry/work.ts';
 import {
   type Arena,
   accountVersion,
@@ -18,6 +19,7 @@ import {
   tick,
   until,
 } from './arena.ts';
+import { withExchange } from './stand-ins.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
@@ -187,6 +189,22 @@ describe('a snapshot', () => {
       realized: before.realized + 500,
       positions: {},
     });
+  });
+
+  it('is written no more when its job is told to stop after it was begun', async () => {
+    await takeSnapshot(arena.stories, MODEL, T0);
+    const stop: { reason: string | null } = { reason: null };
+    const { exchange } = arena.stories;
+    const stopping = withExchange(arena.stories, {
+      async fillsSince(account, seq) {
+        const fills = await exchange.fillsSince(account, seq);
+        stop.reason = 'lock lost';
+        return fills;
+      },
+    });
+    const taken = withinWork({ job: 'snapshot', stop }, () => takeSnapshot(stopping, MODEL, T0 + 1000));
+    await expect(taken).rejects.toBe('lock lost');
+    expect(await snapshots()).toBe(1);
   });
 
   it('of a model without an account is refused', async () => {
