@@ -6,7 +6,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Tick } from '../src/domain/market.ts';
 import type { Resources } from '../src/resources.ts';
-import { ensurePartitions } from '../src/store/market.ts';
+import { ensurePartitions } from '../src/store/tick-partitions.ts';
 import type { IngestPath } from './ingest-path.ts';
 import { SYMBOLS } from './ingest-rows.ts';
 import type { Watch } from './ingest-watcher.ts';

@@ -12,7 +12,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import type { ServerUrls } from '../src/embedded/servers.ts';
 import type { Resources } from '../src/resources.ts';
-import { ensurePartitions } from '../src/store/market.ts';
+import { ensurePartitions } from '../src/store/tick-partitions.ts';
 import { measureDelay } from './ingest-delay.ts';
 import { IngestPath } from './ingest-path.ts';
 import { insertAlone, registerSymbols, rowByRow, SYMBOLS, ticksFrom } from './ingest-rows.ts';

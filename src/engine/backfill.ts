@@ -3,7 +3,7 @@
 import { CANDLE_INTERVAL_MS } from '../domain/market.ts';
 import { CodedError } from '../errors.ts';
 import { type CandleGap, candleGaps } from '../store/candle-gaps.ts';
-import { ANY_WATERMARK, storeBatch } from '../store/market.ts';
+import { ANY_WATERMARK, storeBatch } from '../store/market-batch.ts';
 import type { Stories } from './context.ts';
 
 export type BackfillWish = { readonly symbols: readonly string[]; readonly fromMs: number; readonly toMs: number };

@@ -5,7 +5,9 @@ import { refresh } from '../domain/published-keys.ts';
 import { enqueueEffect } from '../jobs/registry.ts';
 import { addEffects, type EffectRow, type NewEffect } from '../store/effects.ts';
 import { ledgerHeads } from '../store/ledger.ts';
-import { ANY_WATERMARK, ingestCursor, storeBatch, withPartitions } from '../store/market.ts';
+import { ingestCursor } from '../store/market.ts';
+import { ANY_WATERMARK, storeBatch } from '../store/market-batch.ts';
+import { withPartitions } from '../store/tick-partitions.ts';
 import { crossing } from '../telemetry/boundaries.ts';
 import { committed, done, type Outcome, type Stories, skipped } from './context.ts';
 

@@ -7,7 +7,8 @@ import type { FrameAsset, MarketFrame } from '../domain/decision.ts';
 import { sha256 } from '../domain/random.ts';
 import { CodedError } from '../errors.ts';
 import { CandleReader } from '../store/candle-reader.ts';
-import { findFrame, ingestCursor, keepFrame, marketAsOf, type StoredFrame } from '../store/market.ts';
+import { findFrame, keepFrame, type StoredFrame } from '../store/frames.ts';
+import { ingestCursor, marketAsOf } from '../store/market.ts';
 import type { Stories } from './context.ts';
 import { deskPackage } from './desk/desk-package.ts';
 

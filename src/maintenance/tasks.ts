@@ -9,7 +9,7 @@ import { rebuildKeys } from '../projections/rebuild.ts';
 import type { Resources } from '../resources.ts';
 import { refreshViews } from '../store/analytics.ts';
 import { pruneRuns } from '../store/job-runs.ts';
-import { makePartitions } from '../store/market.ts';
+import { makePartitions } from '../store/tick-partitions.ts';
 import { checkAlerts } from './check-alerts.ts';
 import { checkConsistency } from './check-consistency.ts';
 

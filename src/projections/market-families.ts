@@ -1,7 +1,8 @@
 /** The key families of the market: terms of the instruments, what is known of each now, and the frames of the newest slots. */
 
 import { type MarketContext, publishedIndicators } from '../domain/market-context.ts';
-import { ingestCursor, marketAsOf, marketAssets, newestFrameSlots, readFrames } from '../store/market.ts';
+import { newestFrameSlots, readFrames } from '../store/frames.ts';
+import { ingestCursor, marketAsOf, marketAssets } from '../store/market.ts';
 import type { LoadContext, Projection } from './projection.ts';
 
 /** A context is shown as of the last full stretch of this length: between two of them its key does not change. */

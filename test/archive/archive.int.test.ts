@@ -7,7 +7,7 @@ import { ingestPushed } from '../../src/engine/ingest-prices.ts';
 import { recomputeModel } from '../../src/engine/recompute-analytics.ts';
 import { TASKS } from '../../src/maintenance/tasks.ts';
 import { listArchives, releaseArchive, removeArchived } from '../../src/store/archives.ts';
-import { ensurePartitions } from '../../src/store/market.ts';
+import { ensurePartitions } from '../../src/store/tick-partitions.ts';
 import { observeBoundaries } from '../../src/telemetry/boundaries.ts';
 import { type Arena, arenaConfig, count, never, one, openTestArena, PROVIDER, tick } from '../engine/arena.ts';
 import { runNof0 } from '../processes.ts';

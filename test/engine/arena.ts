@@ -11,7 +11,9 @@ import { FrameBuilder } from '../../src/engine/market-frame.ts';
 import { registerArena } from '../../src/engine/register-arena.ts';
 import type { Family } from '../../src/redis/keys.ts';
 import type { Database } from '../../src/store/database.ts';
-import { ensurePartitions, ingestCursor, storeBatch } from '../../src/store/market.ts';
+import { ingestCursor } from '../../src/store/market.ts';
+import { storeBatch } from '../../src/store/market-batch.ts';
+import { ensurePartitions } from '../../src/store/tick-partitions.ts';
 import { createRun, REPO, type TestRun, type TestRunOptions } from '../harness.ts';
 
 /** A slot of every pace, and the moment from which the arenas of these tests exist. */

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Database } from '../../src/store/database.ts';
-import { ensurePartitions } from '../../src/store/market.ts';
 import { migrate, pendingMigrations } from '../../src/store/migrate.ts';
 import { applyMigrations, knownMigrations, schemaDdl } from '../../src/store/schema-engine.ts';
+import { ensurePartitions } from '../../src/store/tick-partitions.ts';
 import { createEmptyDatabase, type FreshDatabase } from './databases.ts';
 
 /** What the migrations have and the schema file cannot say. Nothing else may differ. */
