@@ -12,9 +12,13 @@ import { redactUrl } from './telemetry/logger.ts';
 /** The run that has the plain names on shared servers: the database of the address and the prefix as configured. */
 const MAIN_RUN = 'main';
 
-/** The run of a command that names none and finds none. */
-export function defaultRun(shared: boolean): string {
-  return shared ? MAIN_RUN : 'demo';
+/**
+ * The run of a command that names none and finds none. On servers of our own each market has a run, so that a look at a real one does not
+ * need another name than the demo's.
+ */
+export function defaultRun(shared: boolean, market = 'synthetic'): string {
+  if (shared) return MAIN_RUN;
+  return market === 'synthetic' ? 'demo' : market;
 }
 
 export type RunServers = {

@@ -24,7 +24,8 @@ const GAP = 2;
 export function table(
   head: readonly string[],
   body: readonly (readonly (string | number)[])[],
-  room = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY,
+  // A terminal of no columns is one that does not know its own width.
+  room = (process.stdout.isTTY && process.stdout.columns) || Number.POSITIVE_INFINITY,
 ): string {
   const natural = head.map((cell, column) =>
     Math.max(widthOf(cell), ...body.map((row) => widthOf(String(row[column] ?? '')))),

@@ -82,6 +82,6 @@ function assertSame(name: string, run: RunRow, wish: RunWish): void {
   if (differs.length > 0)
     throw new CodedError(
       'NOF0_RUN_MISMATCH',
-      `run "${name}" cannot be continued like this: ${differs.join('; ')}. Take another --run name, or none`,
+      `run "${name}" cannot be continued like this: ${differs.join('; ')}. \`nof0 up --run ${name}\` goes on with it as it is; another --run name begins anew`,
     );
 }

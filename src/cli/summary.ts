@@ -5,6 +5,7 @@ import { messageOf } from '../errors.ts';
 import type { Resources } from '../resources.ts';
 import { modelIds } from '../store/models.ts';
 import { readRun } from '../store/runs.ts';
+import { repaint } from './fit.ts';
 import { table, usd } from './output.ts';
 
 const REPAINT_MS = 1000;
@@ -23,15 +24,18 @@ type LastDecision = {
 
 export function startSummary(resources: Resources): { stop(): Promise<void> } {
   const live = process.stdout.isTTY;
-  let painted = 0;
+  let shown = '';
   let running: Promise<void> = Promise.resolve();
   const paint = async () => {
     const text = await (live ? screen(resources) : oneLine(resources)).catch((error: unknown) =>
       pc.yellow(`(no summary now: ${messageOf(error)})`),
     );
-    if (live && painted > 0) process.stdout.write(`\u001b[${painted}A\u001b[0J`);
-    process.stdout.write(`${text}\n`);
-    painted = text.split('\n').length;
+    if (!live) process.stdout.write(`${text}\n`);
+    else {
+      const { written, lines } = repaint(shown, text, process.stdout.columns, process.stdout.rows);
+      process.stdout.write(written);
+      shown = lines;
+    }
   };
   let busy = false;
   const timer = setInterval(
@@ -71,11 +75,24 @@ export async function facts(resources: Resources) {
 async function screen(resources: Resources): Promise<string> {
   const { rows, last, depths, marketNowMs } = await facts(resources);
   const board = leaderboardTable(rows, last);
-  const queues = depths.map(
-    ({ queue, counts }) =>
-      `${queue} ${pc.bold(String((counts.waiting ?? 0) + (counts.prioritized ?? 0)))} waiting ${counts.active ?? 0} active ${counts.failed ?? 0} failed`,
-  );
-  return [pc.dim(`market time ${new Date(marketNowMs).toISOString()}`), board, pc.dim(queues.join('  ·  '))].join('\n');
+  return [pc.dim(`market time ${new Date(marketNowMs).toISOString()}`), board, queuesLine(depths)].join('\n');
+}
+
+type Depth = { readonly queue: string; readonly counts: Readonly<Record<string, number>> };
+
+/** What there is to do now; queues with nothing in them are not worth a place in it. */
+export function queuesLine(depths: readonly Depth[]): string {
+  const busy = depths.flatMap(({ queue, counts }) => {
+    const waiting = (counts.waiting ?? 0) + (counts.prioritized ?? 0);
+    const said = [
+      ...(waiting > 0 ? [`${waiting} waiting`] : []),
+      ...((counts.active ?? 0) > 0 ? [`${counts.active} active`] : []),
+    ];
+    return said.length === 0 ? [] : [`${queue} ${said.join(', ')}`];
+  });
+  const failed = depths.reduce((sum, { counts }) => sum + (counts.failed ?? 0), 0);
+  const now = pc.dim(`jobs: ${busy.join(' · ') || 'nothing waits'}`);
+  return failed === 0 ? now : `${pc.red(`${failed} failed (nof0 failed)`)}${pc.dim(' · ')}${now}`;
 }
 
 /** The ranking with what each model decided last. */

@@ -95,7 +95,7 @@ async function watch(view: () => Promise<string>, everyMs: number): Promise<void
     while (!leaving.signal.aborted) {
       // A server that is away for a moment is seen, and does not end the view.
       const text = await view().catch((error: unknown) => pc.yellow(`nothing to show now: ${messageOf(error)}`));
-      stdout.write(paint(`${text}\n\n${pc.dim('q leaves')}`, stdout.columns, stdout.rows));
+      stdout.write(paint(`${text}\n\n${pc.dim('q leaves')}`, stdout.columns || 80, stdout.rows || 24));
       await sleep(everyMs, undefined, { signal: leaving.signal }).catch(() => {
         // Leaving ends the sleep; the loop's own condition does the rest.
       });

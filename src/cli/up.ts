@@ -65,7 +65,9 @@ async function up(flags: UpFlags, roles: ProcessRoles): Promise<void> {
   const toMs = parseMoment('--to', flags.to);
   const session = await openSession(flags, {
     defaultRun: (shared) =>
-      market?.kind === 'replay' || market?.kind === 'equities' ? freshRun(market.kind) : defaultRun(shared),
+      market?.kind === 'replay' || market?.kind === 'equities'
+        ? freshRun(market.kind)
+        : defaultRun(shared, market?.kind),
     exclusive: true,
     logToFile: true,
     onProgress: (line) => note(line),
@@ -131,6 +133,7 @@ async function serve(session: Session, resources: Resources, serving: Serving): 
   note(reason === 'ended' ? 'the replay has reached its end' : `${reason}: finishing running jobs`);
   await Promise.all([scheduler.stop(), feed?.stop()]);
   await Promise.all([workers?.close(DRAIN_MS), webhook?.stop(), server.close()]);
+  if (reason !== 'ended') note('stopped; the next start goes on from here');
   if (reason === 'ended') await printEnd(session, resources);
 }
 

@@ -1,9 +1,11 @@
 /** What goes to a terminal: tables that fit it, and a live view that never writes beyond its edges. */
 
+import { stripVTControlCharacters } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cut, fitColumns, widthOf } from '../../src/cli/fit.ts';
+import { cut, fitColumns, repaint, widthOf } from '../../src/cli/fit.ts';
 import { table } from '../../src/cli/output.ts';
+import { queuesLine } from '../../src/cli/summary.ts';
 import { paint } from '../../src/cli/top.ts';
 
 describe('a table', () => {
@@ -61,5 +63,70 @@ describe('the live view', () => {
     const lines = painted.split('\r\n');
     expect(lines.length).toBe(23);
     expect(Math.max(...lines.map(widthOf))).toBeLessThanOrEqual(80);
+  });
+});
+
+/** A terminal as far as the summary needs one: rows that wrap, the cursor going up, everything below erased. */
+function terminal(columns: number) {
+  const rows = [''];
+  return {
+    rows,
+    write(text: string) {
+      const erases = '\r\u001b[0J';
+      const end = text.indexOf(erases);
+      if (end >= 0) {
+        const up = Number(text.slice(0, end).replace(/\D/g, ''));
+        rows.length = Math.max(0, rows.length - 1 - up);
+        rows.push('');
+      }
+      const lines = text.slice(end < 0 ? 0 : end + erases.length).split('\n');
+      for (const [index, line] of lines.entries()) {
+        if (index > 0) rows.push('');
+        for (let left = line; left !== ''; left = left.slice(columns)) {
+          if (left !== line) rows.push('');
+          rows[rows.length - 1] = left.slice(0, columns);
+        }
+      }
+    },
+  };
+}
+
+describe('the summary of nof0 up', () => {
+  const frame = (n: number) =>
+    [`market time ${n}`, 'model  equity', `a      ${n}`, `jobs: ${'x'.repeat(300)}`].join('\n');
+
+  it('takes the place of itself however narrow the terminal is', () => {
+    for (const columns of [40, 80, 200]) {
+      const screen = terminal(columns);
+      screen.write('ready\n');
+      let shown = '';
+      for (const n of [1, 2, 3]) {
+        const next = repaint(shown, frame(n), columns, 24);
+        screen.write(next.written);
+        shown = next.lines;
+      }
+      expect(screen.rows.filter((row) => row.startsWith('market time'))).toEqual(['market time 3']);
+      expect(screen.rows[0]).toBe('ready');
+      expect(screen.rows).toHaveLength(6);
+    }
+  });
+
+  it('finds its beginning after the terminal became narrower, and stays within one that does not know its size', () => {
+    const wide = repaint('', `a\n${'x'.repeat(100)}`, 120, 24);
+    expect(repaint(wide.lines, 'b', 60, 24).written).toContain('\u001b[3A');
+    const lines = repaint('', `${'x'.repeat(200)}\n`.repeat(50), 0, undefined).lines.split('\n');
+    expect(lines.length).toBeLessThan(24);
+    expect(Math.max(...lines.map(widthOf))).toBe(80);
+  });
+
+  it('names the queues that have something to do, and failures first', () => {
+    const depths = [
+      { queue: 'snapshot', counts: { waiting: 0, active: 0, failed: 0 } },
+      { queue: 'decision-cycle', counts: { waiting: 1, prioritized: 2, active: 6, failed: 0 } },
+    ];
+    expect(stripVTControlCharacters(queuesLine(depths))).toBe('jobs: decision-cycle 3 waiting, 6 active');
+    expect(stripVTControlCharacters(queuesLine([]))).toBe('jobs: nothing waits');
+    const failed = [...depths, { queue: 'analytics', counts: { failed: 2 } }];
+    expect(stripVTControlCharacters(queuesLine(failed))).toMatch(/^2 failed \(nof0 failed\) · jobs: /);
   });
 });
