@@ -1,13 +1,15 @@
 /**
  * One side of the API's comparison, in a process of its own: the API, or a bare handler of the same framework that returns the same
- * bytes from Redis. Told by a message what to serve; answers with its address.
+ * bytes from Redis. Told by a message what to serve; answers with its address, and to every message after that with the processor
+ * time it has used, in microseconds.
  */
 
+import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { ServerUrls } from '../src/embedded/servers.ts';
-import { createApi } from '../src/http/api.ts';
+import { startHttp } from '../src/http/server.ts';
 import { connectRedis, openRedis } from '../src/redis/connections.ts';
 import { openBench } from './stage.ts';
 
@@ -18,6 +20,8 @@ export type Start = {
   /** For the bare side: which key holds the bytes of which address. */
   readonly bytes: Readonly<Record<string, string>>;
 };
+
+const HOST = '127.0.0.1';
 
 async function bare({ servers, bytes }: Start): Promise<Hono> {
   const redis = openRedis(servers.cacheRedisUrl, 'bench-bare', (error) => {
@@ -30,12 +34,24 @@ async function bare({ servers, bytes }: Start): Promise<Hono> {
   return app;
 }
 
+/** Listens as any server of the framework does, with everything as it is by default. */
+async function serveBare(start: Start): Promise<string> {
+  const { fetch } = await bare(start);
+  const server = createAdaptorServer({ fetch });
+  server.listen(0, HOST);
+  await once(server, 'listening');
+  return `http://${HOST}:${(server.address() as AddressInfo).port}`;
+}
+
+async function serveApi({ servers, dir }: Start): Promise<string> {
+  return (await startHttp(await openBench(servers, dir), { host: HOST, port: 0 })).url;
+}
+
 process.once('message', async (start: Start) => {
-  const { fetch } = start.side === 'bare' ? await bare(start) : createApi(await openBench(start.servers, start.dir));
-  const server = createAdaptorServer({ fetch, overrideGlobalObjects: false });
-  server.listen(0, '127.0.0.1', () => {
-    const { port } = server.address() as AddressInfo;
-    process.send?.(`http://127.0.0.1:${port}`);
+  process.send?.(await (start.side === 'bare' ? serveBare(start) : serveApi(start)));
+  process.on('message', () => {
+    const { user, system } = process.cpuUsage();
+    process.send?.(user + system);
   });
 });
 process.once('disconnect', () => process.exit(0));

@@ -2,6 +2,7 @@
 
 import type { Context } from 'hono';
 import { sha256 } from '../domain/random.ts';
+import { wrapped } from './envelope.ts';
 
 const TAG_DIGITS = 32;
 
@@ -22,11 +23,11 @@ export function answer(c: Context, body: object, options?: { readonly serverTime
   return answerWith(c, prepare(body), options);
 }
 
-export function answerWith(c: Context, { text, tag }: Prepared, options = { serverTime: true }) {
+export function answerWith(c: Context, { text, tag }: Prepared, options = { serverTime: true }): Response {
   const headers = { ETag: tag, 'Cache-Control': 'no-cache', Vary: 'Accept-Encoding' };
-  if (isKnown(c.req.header('if-none-match'), tag)) return c.body(null, 304, headers);
+  if (isKnown(c.req.header('if-none-match'), tag)) return wrapped(c, null, 304, headers);
   const timed = options.serverTime ? withField(text, 'serverTime', Date.now()) : text;
-  return c.body(timed, 200, { ...headers, 'Content-Type': 'application/json' });
+  return wrapped(c, timed, 200, { 'Content-Type': 'application/json', ...headers });
 }
 
 /** Whether the caller says that it has the answer already: a list of tags, or a star. Weak tags compare by their value. */

@@ -18,7 +18,7 @@ export function rateLimit(http: Config['http']): MiddlewareHandler {
     if (address === null) return next();
     try {
       const { remainingPoints } = await limiter.consume(address);
-      c.header('RateLimit-Remaining', String(remainingPoints));
+      c.set('remaining', String(remainingPoints));
     } catch (error) {
       if (!(error instanceof RateLimiterRes)) throw error;
       const seconds = Math.max(1, Math.ceil(error.msBeforeNext / 1000));

@@ -38,7 +38,7 @@ export function readRoutes(resources: Resources, access: Access, closing: AbortS
   const { corsOrigins } = resources.config.http;
   const routes = new Hono();
   const origin = corsOrigins.includes('*') ? '*' : [...corsOrigins];
-  const reads: MiddlewareHandler[] = [access.reads, degraded(resources), compressed];
+  const reads: MiddlewareHandler[] = [access.reads, considerate(resources)];
   if (corsOrigins.length > 0)
     reads.unshift(
       cors({
@@ -75,14 +75,10 @@ export function readRoutes(resources: Resources, access: Access, closing: AbortS
 
 const gzip = compress({ encoding: 'gzip' });
 
-/** Compresses for those who take it; for the others looking at the answer would cost more than sending it. */
-const compressed: MiddlewareHandler = (c, next) =>
-  c.req.header('accept-encoding')?.includes('gzip') ? gzip(c, next) : next();
-
-/** Says that the cache is away and the answer comes from Postgres: right, and slower. */
-function degraded({ publisher }: Resources): MiddlewareHandler {
+/** Says when the cache is away. Compresses for those who take it; for the others looking at the answer would cost more than sending it. */
+function considerate({ publisher }: Resources): MiddlewareHandler {
   return (c, next) => {
-    if (!publisher.available) c.header('X-Nof0-Degraded', 'cache');
-    return next();
+    if (!publisher.available) c.set('isDegraded', true);
+    return c.req.header('accept-encoding')?.includes('gzip') ? gzip(c, next) : next();
   };
 }

@@ -59,7 +59,7 @@ async function serve(
   address: Address,
   closing = new AbortController(),
 ): Promise<HttpServer> {
-  const server = createAdaptorServer({ fetch, overrideGlobalObjects: false }) as Server;
+  const server = createAdaptorServer({ fetch }) as Server;
   await listenSomewhere(server, address);
   // A fault of one connection must not end the process.
   server.on('error', (error) => logger.warn({ error: error.message }, 'http server'));
