@@ -34,7 +34,7 @@ type File = {
 };
 
 /** Addresses that the page itself tells apart. */
-const VIEWS = ['/', '/models/:modelId'];
+const VIEWS = ['/', '/models/:modelId', '/seasons'];
 
 export function pageRoutes({ reads, hasControls }: Access): Hono {
   const routes = new Hono();

@@ -41,6 +41,7 @@ export async function seedArena({ db, publisher, prices }: Resources): Promise<S
   );
   await seedBaseline(db, beganMs);
   await seedTrading(db, beganMs);
+  await seedSeasons(db, beganMs);
   await publisher.refresh([{ family: 'leaderboardCache', ids: [] }]);
   await prices.refresh();
   return { beganMs, nowMs };
@@ -55,6 +56,33 @@ async function seedBaseline(db: Resources['db'], beganMs: number): Promise<void>
     `INSERT INTO price_candles (provider, symbol, interval, open_ts_ms, o, h, l, c, volume)
      SELECT 'synthetic', 'BTC', '1m', $1::bigint + n * 60000, 1, 1, 1, 100000 + 300 * sin(n / 9.0), 1 FROM generate_series(-1, $2::int) n`,
     [beganMs, AGE_MINUTES],
+  );
+}
+
+/** One that is over and frozen, of models of which one has left, and one that is on. */
+async function seedSeasons(db: Resources['db'], beganMs: number): Promise<void> {
+  const place = {
+    transfers: 0,
+    num_trades: 4,
+    num_wins: 3,
+    num_losses: 1,
+    win_dollars: 9,
+    lose_dollars: -1,
+    fees: 1.5,
+  };
+  const ranking = [
+    { ...place, place: 1, id: 'bravo', return_pct: 4.2, opening_equity: 10_000, equity: 10_420 },
+    { ...place, place: 2, id: 'long-gone', return_pct: -1, opening_equity: 10_000, equity: 9900 },
+  ];
+  await db.query(
+    `INSERT INTO seasons (name, state, starts, ends, opening, final_ranking, frozen_at)
+     VALUES ('Spring', 'frozen', to_timestamp($1::bigint / 1000.0 - 864000), to_timestamp($1::bigint / 1000.0 - 432000), '{}', $2::jsonb, now())`,
+    [beganMs, JSON.stringify(ranking)],
+  );
+  await db.query(
+    `INSERT INTO seasons (name, starts, opening)
+     SELECT 'Summer', to_timestamp($2::bigint / 1000.0), jsonb_object_agg(id, jsonb_build_object('equityUsd', 10000, 'tsMs', $2::bigint)) FROM unnest($1::text[]) AS id`,
+    [MODELS, beganMs],
   );
 }
 

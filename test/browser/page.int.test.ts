@@ -66,6 +66,10 @@ describe.skipIf(skipsBrowser)('the arena page', { timeout: 60_000 }, () => {
     return page;
   }
 
+  const unfold = async (page: Page, path: string) => {
+    const folded = { '/models/alpha': '#cycle-20 summary', '/seasons': '#earlier summary' }[path];
+    if (folded !== undefined) await page.locator(folded).click();
+  };
   const points = (page: Page) => page.locator('.plot').getAttribute('data-points').then(Number);
 
   it('shows six models, their curves beside Bitcoin, positions, decisions and trades', async () => {
@@ -171,6 +175,9 @@ describe.skipIf(skipsBrowser)('the arena page', { timeout: 60_000 }, () => {
     try {
       const page = await open('/', {}, server.url);
       await page.getByRole('heading', { level: 1, name: 'No model takes part yet' }).waitFor();
+      await page.goto(`${server.url}/seasons`);
+      await page.getByText('No season has been started').waitFor();
+      await page.goBack();
       for (const text of [
         'No model takes part yet. The arena file',
         'Every model is flat',
@@ -185,6 +192,26 @@ describe.skipIf(skipsBrowser)('the arena page', { timeout: 60_000 }, () => {
     }
   });
 
+  it('names the season, and shows the ranking of now beside those that are frozen', async () => {
+    const page = await open();
+    const link = page.locator('#leaderboard').getByRole('link', { name: /^Season “Summer” since / });
+    await link.focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { level: 1, name: 'Seasons' }).waitFor();
+    expect(new URL(page.url()).pathname).toBe('/seasons');
+    const running = page.locator('#season');
+    expect(await running.locator('.section-head').textContent()).toMatch(/^Summer.+ – no end setrunning$/);
+    expect(await running.locator('tbody tr').count()).toBe(MODELS.length);
+    const spring = page.locator('#earlier details');
+    expect(await spring.locator('summary').textContent()).toMatch(/^Spring.*Bravo \+4\.20 %$/);
+    await spring.locator('summary').focus();
+    await page.keyboard.press('Enter');
+    const rows = await spring.locator('tbody tr').allTextContents();
+    expect(rows).toHaveLength(2);
+    expect(rows[0]).toMatch(/^1Bravo\+4\.20 %\$10,000\.00\$10,420\.00/);
+    expect(rows[1]).toContain('long-gone');
+  });
+
   it('tells of a model that does not take part', async () => {
     const page = await open('/models/nobody');
     await page.getByRole('heading', { name: 'No model “nobody”' }).waitFor();
@@ -192,31 +219,35 @@ describe.skipIf(skipsBrowser)('the arena page', { timeout: 60_000 }, () => {
     await page.locator('#leaderboard').waitFor();
   });
 
-  it.each(['/', '/models/alpha'])('fits a phone without sideways scrolling: %s', async (path) => {
+  it.each(['/', '/models/alpha', '/seasons'])('fits a phone without sideways scrolling: %s', async (path) => {
     const page = await open(path, { viewport: PHONE, hasTouch: true, isMobile: true });
     await page.locator('.rows').first().waitFor();
-    if (path !== '/') await page.locator('#cycle-20 summary').click();
+    await unfold(page, path);
     const root = 'document.documentElement';
     const [width = 0, room = 0] = await page.evaluate<number[]>(`[${root}.scrollWidth, ${root}.clientWidth]`);
     expect(width).toBeLessThanOrEqual(room);
   });
 
-  it.each(['/', '/models/alpha'])('has contrast, names and structure that everybody can use: %s', async (path) => {
-    const page = await open(path, { reducedMotion: 'reduce' });
-    await page.locator('.end-labels li').first().waitFor();
-    if (path !== '/') await page.locator('#cycle-20 summary').click();
-    await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
-    type Rule = { readonly id: string; readonly nodes: readonly { readonly html: string }[] };
-    type Judged = { readonly violations: readonly Rule[]; readonly passes: readonly Rule[] };
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme });
-      const { violations, passes } = await page.evaluate<Judged>('axe.run()');
-      const told = violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html.slice(0, 160))]);
-      expect(told, colorScheme).toEqual([]);
-      const seen = passes.find(({ id }) => id === 'color-contrast')?.nodes.length ?? 0;
-      expect(seen, 'texts whose contrast was measured').toBeGreaterThan(50);
-    }
-  });
+  it.each(['/', '/models/alpha', '/seasons'])(
+    'has contrast, names and structure that everybody can use: %s',
+    async (path) => {
+      const page = await open(path, { reducedMotion: 'reduce' });
+      await page.locator('.rows tbody tr').first().waitFor();
+      if (path !== '/seasons') await page.locator('.end-labels li').first().waitFor();
+      await unfold(page, path);
+      await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
+      type Rule = { readonly id: string; readonly nodes: readonly { readonly html: string }[] };
+      type Judged = { readonly violations: readonly Rule[]; readonly passes: readonly Rule[] };
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        const { violations, passes } = await page.evaluate<Judged>('axe.run()');
+        const told = violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html.slice(0, 160))]);
+        expect(told, colorScheme).toEqual([]);
+        const seen = passes.find(({ id }) => id === 'color-contrast')?.nodes.length ?? 0;
+        expect(seen, 'texts whose contrast was measured').toBeGreaterThan(50);
+      }
+    },
+  );
 
   it('does not jump while it loads and while it lives', async () => {
     const context = await browser.newContext({ viewport: DESKTOP });

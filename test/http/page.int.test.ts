@@ -31,7 +31,9 @@ describe('the arena page', () => {
     expect(arenaView.status).toBe(200);
     expect(arenaView.headers.get('content-type')).toContain('text/html');
     expect(arenaView.headers.get('cache-control')).toBe('no-cache');
-    expect(await modelView.text()).toBe(await arenaView.text());
+    const page = await arenaView.text();
+    expect(await modelView.text()).toBe(page);
+    expect(await (await api.request('/seasons')).text()).toBe(page);
   });
 
   it('lets nothing run that stands in it or comes from elsewhere', async () => {

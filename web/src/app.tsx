@@ -6,6 +6,7 @@ import { useRoute } from './router.tsx';
 import { ArenaView } from './views/arena.tsx';
 import { ConnectionBanner, Header, ModeBanner } from './views/header.tsx';
 import { ModelView } from './views/model.tsx';
+import { SeasonsView } from './views/seasons.tsx';
 
 export function App() {
   const route = useRoute();
@@ -18,7 +19,9 @@ export function App() {
       <Header />
       <main id="main" tabIndex={-1}>
         <ModeBanner />
-        {route.view === 'arena' ? <ArenaView /> : <ModelView key={route.id} id={route.id} />}
+        {route.view === 'arena' && <ArenaView />}
+        {route.view === 'seasons' && <SeasonsView />}
+        {route.view === 'model' && <ModelView key={route.id} id={route.id} />}
       </main>
       <footer>
         <p>

@@ -4,7 +4,10 @@ import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { Store, useStore } from './data/store.ts';
 
-export type Route = { readonly view: 'arena' } | { readonly view: 'model'; readonly id: string };
+export type Route =
+  | { readonly view: 'arena' }
+  | { readonly view: 'seasons' }
+  | { readonly view: 'model'; readonly id: string };
 
 const address = new Store({ path: location.pathname });
 
@@ -12,6 +15,7 @@ addEventListener('popstate', () => address.set({ path: location.pathname }));
 
 export function useRoute(): Route {
   const path = useStore(address, (value) => value.path);
+  if (/^\/seasons\/?$/.test(path)) return { view: 'seasons' };
   const id = /^\/models\/([^/]+)\/?$/.exec(path)?.[1];
   return id === undefined ? { view: 'arena' } : { view: 'model', id: decoded(id) };
 }

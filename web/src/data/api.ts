@@ -1,6 +1,18 @@
 /** Questions to the API. The browser keeps answers by their tags, so asking again for what has not changed costs little. */
 
-import type { Analytics, Curves, Decision, Fill, Model, Position, Price, Run, Standing, Trade } from './types.ts';
+import type {
+  Analytics,
+  Curves,
+  Decision,
+  Fill,
+  Model,
+  Position,
+  Price,
+  Run,
+  Season,
+  Standing,
+  Trade,
+} from './types.ts';
 
 const TIMEOUT_MS = 15_000;
 
@@ -42,6 +54,7 @@ export const api = {
   prices: async () => (await ask<{ prices: Record<string, Price> }>('/crypto-prices')).prices,
   positions: async () => (await ask<{ accountTotals: Named[] }>('/positions')).accountTotals,
   analytics: async () => (await ask<{ analytics: Analytics[] }>('/analytics')).analytics,
+  seasons: async () => (await ask<{ seasons: Season[] }>('/seasons')).seasons,
   curves: (since?: number) => ask<Curves>(`/equity-curves${query({ since })}`),
   trades: (model?: string, limit = 50, cursor?: string) =>
     ask<{ trades: Trade[]; nextCursor?: string }>(`/trades${query({ model_id: model, limit, cursor })}`),

@@ -3,7 +3,7 @@
 import { api } from './api.ts';
 import { Store } from './store.ts';
 import { Stream } from './stream.ts';
-import type { Analytics, Curves, Decision, Model, Position, Price, Run, Standing, Trade } from './types.ts';
+import type { Analytics, Curves, Decision, Model, Position, Price, Run, Season, Standing, Trade } from './types.ts';
 
 /** `lost`: what is shown was true at `lostAt` and may no longer be. */
 export type Connection = 'connecting' | 'live' | 'lost';
@@ -28,6 +28,8 @@ export type Arena = {
   readonly period: number | null;
   readonly decisions: readonly Decision[];
   readonly analytics: ReadonlyMap<string, Analytics>;
+  /** Newest first; null until they are read. */
+  readonly seasons: readonly Season[] | null;
   /** Counts the decisions that were told of, by model: pages of a model read again when theirs moves. */
   readonly decided: Readonly<Record<string, number>>;
 };
@@ -46,6 +48,7 @@ export const arena = new Store<Arena>({
   period: null,
   decisions: [],
   analytics: new Map(),
+  seasons: null,
   decided: {},
 });
 
@@ -113,8 +116,8 @@ async function reloadWhenReplaced(): Promise<void> {
 }
 
 async function readSlow(): Promise<void> {
-  const [models, analytics] = await Promise.all([api.models(), api.analytics(), readCurves()]);
-  arena.set({ models, analytics: new Map(analytics.map((each) => [each.model_id, each])) });
+  const [models, analytics, seasons] = await Promise.all([api.models(), api.analytics(), api.seasons(), readCurves()]);
+  arena.set({ models, seasons, analytics: new Map(analytics.map((each) => [each.model_id, each])) });
 }
 
 async function readPositions(): Promise<void> {

@@ -5,6 +5,7 @@ import { useStore } from '../data/store.ts';
 import type { Analytics, Model, Standing } from '../data/types.ts';
 import { count, NONE, number, pct, signedPct, usd } from '../format.ts';
 import { Change, Empty, ModelLink, Section, Table, Waiting } from './parts.tsx';
+import { SeasonLink } from './seasons.tsx';
 
 const COLUMNS = [
   { label: '#' },
@@ -25,7 +26,7 @@ export function Leaderboard() {
   const analytics = useStore(arena, (value) => value.analytics);
   const ready = useStore(arena, (value) => value.ready);
   return (
-    <Section id="leaderboard" title="Leaderboard">
+    <Section id="leaderboard" title="Leaderboard" aside={<SeasonLink />}>
       {!ready && rows.length === 0 ? (
         <Waiting rows={6} />
       ) : rows.length === 0 ? (
