@@ -364,7 +364,15 @@ const ARENA_FIELDS: Record<string, FieldDoc> = {
 };
 
 const EQUITIES_FIELDS: Readonly<Record<string, FieldDoc>> = {
-  universe: { meaning: 'Only these symbols of the feed; empty: all of them.' },
+  universe: {
+    meaning: 'Only these symbols of the feed; empty: all of them, and of `--market api` twenty well-known ones.',
+  },
+  sectors: { meaning: 'Sectors of stocks that the desk does not know by itself, such as `{ KO: consumer }`.' },
+  'api.feed': {
+    meaning: 'Of `--market api`: whose trades and quotes. `iex` is one exchange and free, `sip` all of them.',
+  },
+  'api.requestsPerMinute': { meaning: 'Requests a minute that the key has, for all processes of a run together.' },
+  'api.sessionsBefore': { meaning: 'Sessions before the first one whose bars are fetched.' },
   day: { meaning: 'The session that the synthetic feed invents, a New York date.' },
   barInterval: { meaning: 'Bars of the screen, and of what its model sees.', min: '1m' },
   'schedules.ingest': { meaning: 'How often bars and quotes are fetched. A replay has minute bars.', min: '1s' },

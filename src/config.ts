@@ -28,10 +28,10 @@ import { CodedError, type Fault, messageOf } from './errors.ts';
 export type { Arena, Guardrails, Participant, Schedules } from './config/arena.ts';
 export { readPrompt } from './config/files.ts';
 
-/** The market of the equities desk: one session of a recording or of the synthetic feed. */
+/** The market of the equities desk: one session of a recording or of the synthetic feed, or the real one as a data API tells it. */
 export type EquitiesMarket = {
   readonly kind: 'equities';
-  readonly feed: 'synthetic' | 'csv';
+  readonly feed: 'synthetic' | 'csv' | 'api';
   /** Folder of the recording. */
   readonly dir: string | null;
   readonly speed: number | 'max';
@@ -94,6 +94,11 @@ export type Config = {
     readonly network: 'testnet' | 'mainnet';
     readonly apiUrl: string | null;
     readonly wsUrl: string | null;
+  };
+  /** The data API of the equities desk; the key is null when none is set, and never logged. */
+  readonly stockData: {
+    readonly url: string | null;
+    readonly key: { readonly id: string; readonly secret: string } | null;
   };
   readonly log: { readonly level: string; readonly format: 'auto' | 'json' | 'pretty' };
   readonly dbPool: number;
@@ -255,6 +260,13 @@ function toConfig(
       network: env.HYPERLIQUID_NETWORK,
       apiUrl: env.HYPERLIQUID_API_URL ?? null,
       wsUrl: env.HYPERLIQUID_WS_URL ?? null,
+    },
+    stockData: {
+      url: env.APCA_API_DATA_URL ?? null,
+      key:
+        env.APCA_API_KEY_ID && env.APCA_API_SECRET_KEY
+          ? { id: env.APCA_API_KEY_ID, secret: env.APCA_API_SECRET_KEY }
+          : null,
     },
     log: { level: env.NOF0_LOG_LEVEL, format: env.NOF0_LOG_FORMAT },
     dbPool: env.NOF0_DB_POOL,

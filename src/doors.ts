@@ -10,6 +10,8 @@ import { PaperExchange } from './exchange/paper/paper-exchange.ts';
 import { HyperliquidClient } from './hyperliquid/client.ts';
 import { PROVIDER, providerAddresses } from './hyperliquid/provider.ts';
 import { WEIGHT_FOR_ORDERS, WEIGHT_PER_MINUTE } from './hyperliquid/weights.ts';
+import { ALPACA, ALPACA_URL, AlpacaClient, type AlpacaKey } from './market/alpaca/client.ts';
+import { LISTED } from './market/equities/synthetic.ts';
 import type { EquitiesConfig } from './market/index.ts';
 import { openMarket } from './market/index.ts';
 import type { MarketData } from './market/market-data.ts';
@@ -39,6 +41,10 @@ export async function openDoors(resources: DoorNeeds): Promise<Doors> {
   const { config, run, db } = resources;
   assertTrading(run, config);
   if (run.kind === 'hyperliquid') return hyperliquidDoors(resources);
+  if (run.kind === 'equities' && run.settings.feed === 'api') {
+    const market = await stockMarket(resources);
+    return { market, exchange: paperExchange(db, market, config) };
+  }
   if (run.kind === 'equities') {
     const market = await openMarket(equitiesMarket(run.settings, run.seed, config));
     return { market, exchange: paperExchange(db, market, config) };
@@ -50,6 +56,36 @@ export async function openDoors(resources: DoorNeeds): Promise<Doors> {
       : { kind: 'synthetic', seed: run.seed, historyMs: config.arena.history, tickMs: schedules.price },
   );
   return { market, exchange: paperExchange(db, market, config) };
+}
+
+/** The real stock market. Only its data are real: orders stay on the paper exchange. */
+function stockMarket({ config, queueRedis, keys, logger, metrics }: DoorNeeds): Promise<MarketData> {
+  const { api, universe, sectors } = config.arena.equities;
+  const known = new Map(LISTED.map(({ symbol, sector }) => [symbol, sector]));
+  const symbols = universe.length === 0 ? [...known.keys()] : universe;
+  return openMarket({
+    kind: 'alpaca',
+    client: new AlpacaClient({
+      url: config.stockData.url ?? ALPACA_URL,
+      key: stockDataKey(config),
+      budget: new RateLimiter(queueRedis, keys.rateLimit(ALPACA), { perMinute: api.requestsPerMinute, reserved: 0 }),
+      metrics,
+    }),
+    stocks: symbols.map((symbol) => ({ symbol, sector: sectors[symbol] ?? known.get(symbol) ?? 'other' })),
+    feed: api.feed,
+    sessionsBefore: api.sessionsBefore,
+    onUnknown: (unknown) =>
+      logger.warn({ symbols: unknown }, 'the stock data API does not know these; they are left out'),
+  });
+}
+
+/** The key of the stock data API. Throws NOF0_CONFIG_INVALID when there is none. */
+export function stockDataKey({ stockData }: Config): AlpacaKey {
+  if (stockData.key !== null) return stockData.key;
+  const names = ['APCA_API_KEY_ID', 'APCA_API_SECRET_KEY'];
+  throw new CodedError('NOF0_CONFIG_INVALID', `--market api of the equities desk needs ${names.join(' and ')}`, {
+    faults: names.map((name) => ({ path: `environment: ${name}`, expected: 'the key of the stock data API' })),
+  });
 }
 
 /** Where a run of the equities desk has its prices from. */

@@ -104,6 +104,11 @@ export const ERROR_CATALOGUE = {
     status: 502,
   },
   NOF0_MARKET_UNAVAILABLE: { meaning: 'The market data provider did not answer.', retryable: true, status: 502 },
+  NOF0_MARKET_REFUSED: {
+    meaning: 'The market data provider refused the key or the request.',
+    retryable: true,
+    status: 502,
+  },
   NOF0_FRAME_MISSING: {
     meaning: 'No market frame exists for a slot and none can be built yet.',
     retryable: true,

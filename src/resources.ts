@@ -33,7 +33,7 @@ import { type Logger, redactUrl } from './telemetry/logger.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { startTracing, type Tracing } from './telemetry/tracing.ts';
 
-export { assertTrading, equitiesMarket, runSettings } from './doors.ts';
+export { assertTrading, equitiesMarket, runSettings, stockDataKey } from './doors.ts';
 
 /** Processes that put jobs into the queue or take them out: they do not begin on a queue that forgets. */
 const WORKING_ROLES: ReadonlySet<string> = new Set(['up', 'scheduler', 'worker']);

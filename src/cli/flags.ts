@@ -2,7 +2,7 @@
 
 import path from 'node:path';
 import type { Command } from 'commander';
-import type { MarketSettings } from '../config.ts';
+import type { EquitiesMarket, MarketSettings } from '../config.ts';
 import { closest } from '../domain/closest.ts';
 import { parseDuration } from '../domain/time.ts';
 import { CodedError } from '../errors.ts';
@@ -66,14 +66,17 @@ export function parseDesk(text: string | undefined): 'arena' | 'equities' {
   return text === undefined ? 'arena' : (parseWord('--desk', text, ['arena', 'equities']) as 'arena' | 'equities');
 }
 
-/** The desk's `--market`: an invented session or a recorded one. */
+/** The desk's `--market`: an invented session, a recorded one, or what the exchange does now. */
 function parseEquities({ market, data, speed }: MarketFlags): MarketSettings {
   const feed = parseWord('--market', market === 'replay' ? 'csv' : (market ?? (data ? 'csv' : 'synthetic')), [
     'synthetic',
     'csv',
-  ]) as 'synthetic' | 'csv';
+    'api',
+  ]) as EquitiesMarket['feed'];
   if ((feed === 'csv') !== (data !== undefined))
     throw badFlag('--data', 'a folder of candle files, together with --market csv', data ?? '(no --data)');
+  if (feed === 'api' && speed !== undefined)
+    throw badFlag('--speed', 'to be used with an invented or recorded session', speed);
   return {
     kind: 'equities',
     feed,

@@ -4,7 +4,7 @@ import type { MarketSettings } from '../config.ts';
 import { latestSession } from '../domain/desk/calendar.ts';
 import { CodedError } from '../errors.ts';
 import { openMarket } from '../market/index.ts';
-import { assertTrading, equitiesMarket, runSettings } from '../resources.ts';
+import { assertTrading, equitiesMarket, runSettings, stockDataKey } from '../resources.ts';
 import { Database } from '../store/database.ts';
 import { migrate } from '../store/migrate.ts';
 import { declareRun, type RunRow, readRun } from '../store/runs.ts';
@@ -35,6 +35,7 @@ export async function startRun(session: Session, wish: RunWish): Promise<RunRow>
     if (run === null) throw new CodedError('NOF0_INTERNAL', 'the run could not be declared');
     assertSame(session.run, run, wish);
     assertTrading(run, session.config);
+    if (run.settings.feed === 'api') stockDataKey(session.config);
     return run;
   } finally {
     await db.close();
@@ -43,13 +44,16 @@ export async function startRun(session: Session, wish: RunWish): Promise<RunRow>
 
 async function declaration(session: Session, wish: RunWish) {
   const market = wish.market ?? { kind: 'synthetic' as const };
+  const isRealStocks = market.kind === 'equities' && market.feed === 'api';
+  // A run that could not go on is not begun.
+  if (isRealStocks) stockDataKey(session.config);
   const base = {
     name: session.run,
     kind: market.kind,
     settings: runSettings(market, session.config),
     seed: wish.seed ?? session.config.arena.seed,
   };
-  if (market.kind === 'equities') return { ...base, ...(await deskClock(session, base, wish)) };
+  if (market.kind === 'equities' && !isRealStocks) return { ...base, ...(await deskClock(session, base, wish)) };
   if (market.kind !== 'replay') return { ...base, startMs: null, endMs: null };
   const { extent } = await openMarket({ kind: 'replay', dir: market.dir });
   if (extent === null) throw new CodedError('NOF0_MARKET_DATA', `${market.dir} holds no candles`);

@@ -1,7 +1,7 @@
 /** `nof0 up`: the whole system in one process, on servers of its own unless addresses are configured. */
 
 import type { Command } from 'commander';
-import { pace } from '../config.ts';
+import { type MarketSettings, pace } from '../config.ts';
 import { startHttp, startProbes } from '../http/server.ts';
 import { openStories, type Resources } from '../resources.ts';
 import { defaultRun, freshRun, rememberRun } from '../run.ts';
@@ -64,10 +64,7 @@ async function up(flags: UpFlags, roles: ProcessRoles): Promise<void> {
   const fromMs = parseMoment('--from', flags.from);
   const toMs = parseMoment('--to', flags.to);
   const session = await openSession(flags, {
-    defaultRun: (shared) =>
-      market?.kind === 'replay' || market?.kind === 'equities'
-        ? freshRun(market.kind)
-        : defaultRun(shared, market?.kind),
+    defaultRun: (shared) => runName(market, shared),
     exclusive: true,
     logToFile: true,
     onProgress: (line) => note(line),
@@ -91,6 +88,12 @@ async function up(flags: UpFlags, roles: ProcessRoles): Promise<void> {
   } finally {
     await session.close();
   }
+}
+
+/** Every replay is a run of its own; what follows the clock of the world goes on where it stopped. */
+function runName(market: MarketSettings | null, shared: boolean): string {
+  const isReplayed = market?.kind === 'replay' || (market?.kind === 'equities' && market.feed !== 'api');
+  return isReplayed ? freshRun(market.kind) : defaultRun(shared, market?.kind);
 }
 
 type Serving = {

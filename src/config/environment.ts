@@ -10,6 +10,17 @@ const url = (protocols: string[]) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
     message: `an address beginning with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
   });
+/** An address that a key is sent to: in the clear it goes nowhere but to this machine. */
+const keptAddress = z.string().refine(
+  (text) => {
+    if (!URL.canParse(text)) return false;
+    const { protocol, hostname, search, username } = new URL(text);
+    const isNear = ['127.0.0.1', 'localhost', '[::1]'].includes(hostname);
+    return (protocol === 'https:' || (protocol === 'http:' && isNear)) && search === '' && username === '';
+  },
+  { message: 'an address beginning with https:// (http:// only on this machine), without a query and without a user' },
+);
+const headerText = z.string().regex(/^[\x21-\x7e]{8,200}$/, '8 to 200 visible characters');
 const redisUrl = z
   .string()
   .refine((text) => parseClusterAddress(text) !== null || url(['redis:', 'rediss:']).safeParse(text).success, {
@@ -148,6 +159,17 @@ export const environmentFields = {
   HYPERLIQUID_WS_URL: url(['ws:', 'wss:'])
     .optional()
     .describe("Address of Hyperliquid's WebSocket. Unset: the network's public one."),
+  APCA_API_DATA_URL: keptAddress
+    .optional()
+    .describe(
+      "Base address of the stock data API of the equities desk (Alpaca Market Data). Unset: the provider's public one.",
+    ),
+  APCA_API_KEY_ID: headerText
+    .optional()
+    .describe(
+      'Key of the stock data API, for `nof0 up --desk equities --market api`. It reads data and trades nothing.',
+    ),
+  APCA_API_SECRET_KEY: headerText.optional().describe('Secret of that key.'),
   NOF0_WEBHOOK_URL: url(['http:', 'https:'])
     .optional()
     .describe('Where every closed trade is posted to, by `nof0 consume webhook` and, in real time, by `nof0 up`.'),
@@ -202,6 +224,11 @@ export const environmentSchema = z
       env.NOF0_FILES_DIR !== undefined || Object.values(env.NOF0_READ_SOURCE).every((source) => source === 'store'),
     { message: 'NOF0_FILES_DIR, where NOF0_READ_SOURCE reads files', path: ['NOF0_FILES_DIR'] },
   )
+  .refine((env) => (env.APCA_API_KEY_ID === undefined) === (env.APCA_API_SECRET_KEY === undefined), {
+    message: 'APCA_API_KEY_ID and APCA_API_SECRET_KEY together',
+    path: ['APCA_API_KEY_ID'],
+    when: always,
+  })
   .refine((env) => (env.NOF0_WEBHOOK_URL === undefined) === (env.NOF0_WEBHOOK_SECRET === undefined), {
     message: 'NOF0_WEBHOOK_URL and NOF0_WEBHOOK_SECRET together',
     path: ['NOF0_WEBHOOK_URL'],

@@ -9,8 +9,21 @@ const MINUTE_MS = 60_000;
 export const equitiesSchema = z.strictObject({
   /** Who confirms entries and exits. */
   trader: participant.prefault({ id: 'equities', strategy: 'session-trader', initialEquityUsd: 100_000 }),
-  /** Only these symbols of the feed; empty: all of them. */
+  /** Only these symbols of the feed; empty: all of them, and of a real market twenty well-known ones. */
   universe: z.array(z.string().min(1).max(32)).default([]),
+  /** Sectors of stocks that the desk does not know by itself. */
+  sectors: z.record(z.string().min(1).max(32), z.string().min(1).max(64)).default({}),
+  /** The real market, which `--market api` asks. */
+  api: z
+    .strictObject({
+      /** Whose trades and quotes: `iex` is one exchange and free, `sip` all of them. */
+      feed: z.enum(['iex', 'sip']).default('iex'),
+      /** Requests a minute that the key has, for all processes together. */
+      requestsPerMinute: z.int().min(10).max(100_000).default(200),
+      /** Sessions before the first one whose bars are fetched. */
+      sessionsBefore: z.int().min(1).max(30).default(3),
+    })
+    .prefault({}),
   /** The session that the synthetic feed invents, a New York date. */
   day: z.iso.date().default('2025-05-09'),
   /** Bars of the screen and of the model. */

@@ -20,7 +20,15 @@ export async function examine(config: Config, run: string, defaultPort: number):
     servers === null
       ? [skipped('servers', `nobody has brought up run "${run}"`, 'bring it up with: npm start')]
       : await examineServers(servers);
-  return [ok('configuration', `${config.arena.models.length} models`), ...machine, ...found];
+  return [ok('configuration', `${config.arena.models.length} models`), stockData(config), ...machine, ...found];
+}
+
+/** Whether the equities desk could be run on the real market. The key is not tried: that would cost of its limit. */
+function stockData({ stockData: { key, url } }: Config): Finding {
+  const check = 'stock data';
+  if (key !== null) return ok(check, `a key is set${url === null ? '' : ` for ${url}`}`);
+  const remedy = 'needed by `nof0 up --desk equities --market api` alone: APCA_API_KEY_ID and APCA_API_SECRET_KEY';
+  return skipped(check, 'no key is set', remedy);
 }
 
 async function serversOf(config: Config, run: string): Promise<RunServers | null> {

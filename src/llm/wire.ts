@@ -1,7 +1,8 @@
 /** One HTTP request of the chat protocol, from bytes to a completion. Nothing that an endpoint sends can fill the memory or move the key. */
 
 import { z } from 'zod';
-import { CodedError, messageOf } from '../errors.ts';
+import { causeOf, collectBytes, retryAfter } from '../domain/http-answer.ts';
+import { CodedError } from '../errors.ts';
 
 /** Far more than any answer. What is longer is not read to its end. */
 const MAX_BODY_BYTES = 2 * 1024 * 1024;
@@ -80,28 +81,13 @@ export async function postChat(target: Target, body: object, signal: AbortSignal
 /** Connections that were never made: the request has not left. */
 const REFUSED = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|bad port|CERT|certificate/;
 
-/** `fetch failed` says nothing; its cause does. */
-function causeOf(error: unknown): string {
-  const cause = error instanceof Error ? error.cause : undefined;
-  return cause === undefined ? messageOf(error) : messageOf(cause);
-}
-
 async function readBody(target: Target, response: Response, signal: AbortSignal): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of response.body ?? []) {
-      size += chunk.byteLength;
-      // Leaving the loop ends the connection.
-      if (size > MAX_BODY_BYTES) throw tooLong(target);
-      chunks.push(chunk);
-    }
-  } catch (error) {
+  const bytes = await collectBytes(response.body, MAX_BODY_BYTES).catch((error: unknown) => {
     signal.throwIfAborted();
-    if (error instanceof CodedError) throw error;
     throw unavailable(target, `broke off: ${redact(target, causeOf(error))}`, { retry: true, spent: true });
-  }
-  return Buffer.concat(chunks);
+  });
+  if (bytes === null) throw tooLong(target);
+  return bytes;
 }
 
 function toCompletion(target: Target, status: number, bytes: Uint8Array): Completion {
@@ -175,17 +161,6 @@ function unavailable(target: Target, what: string, details: Record<string, unkno
 
 function tooLong(target: Target): CodedError {
   return new CodedError('NOF0_LLM_ANSWER_INVALID', `${target.name} sent more than ${MAX_BODY_BYTES} bytes.`);
-}
-
-/** `retry-after-ms`, or `retry-after` in seconds or as a date; a date is compared with the server's own clock. */
-function retryAfter(headers: Headers): number | undefined {
-  const inMs = headers.get('retry-after-ms');
-  const after = headers.get('retry-after');
-  if (inMs !== null && /^\d+(\.\d+)?$/.test(inMs)) return Math.ceil(Number(inMs));
-  if (after === null) return undefined;
-  if (/^\d+(\.\d+)?$/.test(after)) return Math.ceil(Number(after) * 1000);
-  const waitMs = Date.parse(after) - Date.parse(headers.get('date') ?? '');
-  return Number.isFinite(waitMs) ? Math.max(0, waitMs) : undefined;
 }
 
 /** The text without the key: an endpoint may send back what it was sent. */

@@ -1,6 +1,8 @@
 /** Opens the market that a run trades on. */
 
 import type { HyperliquidClient } from '../hyperliquid/client.ts';
+import { AlpacaMarket, type AlpacaOptions } from './alpaca/alpaca-market.ts';
+import type { AlpacaClient } from './alpaca/client.ts';
 import { onlySymbols, syntheticEquities } from './equities/equity-market.ts';
 import { openRecording } from './equities/recording.ts';
 import { HyperliquidMarket, type HyperliquidMarketOptions } from './hyperliquid/hyperliquid-market.ts';
@@ -12,6 +14,7 @@ export type MarketConfig =
   | ({ readonly kind: 'synthetic' } & SyntheticOptions)
   | { readonly kind: 'replay'; readonly dir: string }
   | EquitiesConfig
+  | ({ readonly kind: 'alpaca'; readonly client: AlpacaClient } & AlpacaOptions)
   | ({ readonly kind: 'hyperliquid'; readonly client: HyperliquidClient } & HyperliquidMarketOptions);
 
 export type EquitiesConfig = {
@@ -25,6 +28,7 @@ export type EquitiesConfig = {
 /** The market of the configuration. Throws NOF0_MARKET_DATA when a replay folder cannot be used, with all its faults. */
 export async function openMarket(config: MarketConfig): Promise<MarketData> {
   if (config.kind === 'hyperliquid') return new HyperliquidMarket(config.client, config);
+  if (config.kind === 'alpaca') return new AlpacaMarket(config.client, config);
   if (config.kind === 'equities') {
     const whole = config.feed === 'csv' ? await openRecording(config.dir) : syntheticEquities(config.seed, config.day);
     return onlySymbols(whole, config.universe);

@@ -19,7 +19,9 @@ export interface MarketFeed {
 }
 
 export interface NewsFeed {
-  /** Headlines of (fromMs, toMs], oldest first. Asked twice it answers the same. `fromMs` null: all that may still matter. */
+  /**
+   * Headlines of (fromMs, toMs], oldest first, and some of before that were told late. `fromMs` null: all that may still matter.
+   */
   fetch(fromMs: number | null, toMs: number, signal?: AbortSignal): Promise<NewsItem[]>;
 }
 

@@ -10,7 +10,7 @@ export type RunRow = {
     /** Folder of a replay. */
     readonly dir?: string;
     /** Of the equities desk: where its prices come from, and the session that is invented. */
-    readonly feed?: 'synthetic' | 'csv';
+    readonly feed?: 'synthetic' | 'csv' | 'api';
     readonly day?: string;
     /** Of a real market: whose, and where its orders go. */
     readonly network?: 'testnet' | 'mainnet';

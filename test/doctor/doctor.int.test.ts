@@ -58,6 +58,7 @@ describe('nof0 doctor', () => {
     expect([code, healthy]).toEqual([0, true]);
     expect(findings.map(({ check }) => check)).toEqual([
       'configuration',
+      'stock data',
       'node',
       'disk',
       'postgres',

@@ -107,6 +107,16 @@ export function latestSession(tsMs: number): Session {
   return today !== null && today.openMs <= tsMs ? today : sessionBefore(exchangeDay(tsMs));
 }
 
+/** The sessions of which a part lies in (fromMs, toMs], oldest first. */
+export function sessionsBetween(fromMs: number, toMs: number): Session[] {
+  const found: Session[] = [];
+  for (let day = exchangeDay(fromMs); day <= exchangeDay(toMs); day = shift(day, 1)) {
+    const session = sessionOf(day);
+    if (session !== null && session.closeMs > fromMs && session.openMs <= toMs) found.push(session);
+  }
+  return found;
+}
+
 /** The last session before a day. */
 export function sessionBefore(day: string): Session {
   for (let current = shift(day, -1); ; current = shift(current, -1)) {

@@ -4,7 +4,8 @@ import { openSession, type Session } from '../../domain/desk/calendar.ts';
 import { CodedError } from '../../errors.ts';
 import type { Queryable } from '../../store/database.ts';
 import { addEffects, type NewEffect } from '../../store/effects.ts';
-import { committed, type Desk, type Outcome, type Stories, skipped } from '../context.ts';
+import { ingestCursor } from '../../store/market.ts';
+import { committed, type Desk, type Outcome, type Stories, skipped, snoozed } from '../context.ts';
 
 /** The desk of the run. Throws NOF0_INPUT_INVALID in a run that has none. */
 export function deskOf({ desk }: Stories): Desk {
@@ -12,10 +13,27 @@ export function deskOf({ desk }: Stories): Desk {
   return desk;
 }
 
-/** Does the work of a slot while a session runs; there is none outside. */
-export async function inSession(slotMs: number, work: (session: Session) => Promise<Outcome>): Promise<Outcome> {
+/** A bar is told some seconds after it has ended; a slot that has waited this long is left to the next one. */
+const WAIT_MS = 60_000;
+const WAIT_AGAIN_MS = 500;
+
+/**
+ * Does the work of a slot while a session runs; there is none outside. It waits until the market has told everything up to the slot: a
+ * bar of which a minute is missing would be taken for a whole one.
+ */
+export async function inSession(
+  stories: Stories,
+  slotMs: number,
+  work: (session: Session) => Promise<Outcome>,
+): Promise<Outcome> {
   const session = openSession(slotMs);
-  return session === null ? skipped('no session runs') : work(session);
+  if (session === null) return skipped('no session runs');
+  const { db, market, clock } = stories;
+  // In a replay the prices of a moment come before everything else of it.
+  if (clock.repeats || ((await ingestCursor(db, market.provider))?.watermarkMs ?? 0) >= slotMs) return work(session);
+  return clock.now(slotMs) - slotMs < WAIT_MS
+    ? snoozed(WAIT_AGAIN_MS, 'the market has not told everything up to this slot')
+    : skipped('the market told too late; the next slot does it');
 }
 
 /** One commit with the effects that its change asks for, which are drained after it. */

@@ -14,7 +14,7 @@ const VOLATILITY_BARS = 60;
 export async function describeMarket(stories: Stories, slotMs: number): Promise<Outcome> {
   deskOf(stories);
   const { db, market } = stories;
-  return inSession(slotMs, async (session) => {
+  return inSession(stories, slotMs, async (session) => {
     const listed = await listStocks(db, market.provider);
     const symbols = listed.map(({ symbol }) => symbol);
     const [bars, closes] = await Promise.all([

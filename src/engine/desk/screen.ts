@@ -19,7 +19,7 @@ const MINUTE_MS = 60_000;
 /** Run again for the same slot it changes nothing: a scan is known by its time. */
 export async function screenStocks(stories: Stories, slotMs: number): Promise<Outcome> {
   const desk = deskOf(stories);
-  return inSession(slotMs, async (session) => {
+  return inSession(stories, slotMs, async (session) => {
     const stocks = await screened(stories, desk, session, slotMs);
     const watchlist = watchlistOf(stocks, desk.settings.watchlist);
     const candidates = rankCandidates(stocks, watchlist, desk.settings.candidates);

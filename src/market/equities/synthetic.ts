@@ -46,6 +46,9 @@ const UNIVERSE: readonly Stock[] = [
   ]),
 ];
 
+/** Well-known stocks with their sectors. */
+export const LISTED = UNIVERSE.map(({ symbol, sector }) => ({ symbol, sector }));
+
 /** The volatility index, which is watched and not traded. */
 export const VIX = 'VIX';
 const VIX_LEVEL = 17;
