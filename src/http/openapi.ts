@@ -7,6 +7,9 @@ import { z } from 'zod';
 import { failure } from './answer-schemas.ts';
 import { CONTROL_ENDPOINTS, type ControlEndpoint } from './control-endpoints.ts';
 import { ENDPOINTS, type Endpoint } from './endpoints.ts';
+import { health, readiness } from './operations.ts';
+import { OPS_ENDPOINTS, type OpsEndpoint } from './ops-endpoints.ts';
+import { caller } from './ops-schemas.ts';
 import { STREAM_PATH, streamQuery } from './stream-topics.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -21,7 +24,7 @@ export function openApiDocument(): Json {
       title: 'NOF0 arena',
       version: '1',
       description:
-        'Reads of the arena, a stream of what happens, and controls. Times inside trades, positions, analytics and account totals are Unix seconds; prices and serverTime are milliseconds.',
+        'Reads of the arena, a stream of what happens, what operators look at, and controls. Times inside trades, positions, analytics and account totals are Unix seconds; prices and serverTime are milliseconds.',
     },
     components: {
       schemas: { Failure: schemaOf(failure, 'output') },
@@ -30,6 +33,11 @@ export function openApiDocument(): Json {
     paths: Object.fromEntries([
       ...ENDPOINTS.map((endpoint) => [`/api${endpoint.path}`, { get: readOperation(endpoint) }]),
       [`/api${STREAM_PATH}`, { get: streamOperation() }],
+      ['/api/openapi.json', { get: dataOperation('this description', z.looseObject({ openapi: z.string() }), OPEN) }],
+      ['/healthz', { get: dataOperation('whether the process lives', health, []) }],
+      ['/readyz', { get: readinessOperation() }],
+      ['/metrics', { get: textOperation('Prometheus metrics', 'text/plain') }],
+      ...OPS_ENDPOINTS.map((endpoint) => [`/api/ops${endpoint.path}`, { get: opsOperation(endpoint) }]),
       ...CONTROL_ENDPOINTS.map((endpoint) => [`/api/control${endpoint.path}`, { post: controlOperation(endpoint) }]),
     ]),
   };
@@ -71,7 +79,7 @@ function readOperation(endpoint: Endpoint): Json {
       304: { description: 'What the caller has is what there is.' },
       ...failures,
     },
-    security: [{}, ...SECURITY],
+    security: OPEN,
   };
 }
 
@@ -102,9 +110,41 @@ function streamOperation(): Json {
       200: { description: 'Events until one side ends it.', content: { 'text/event-stream': {} } },
       ...failures,
     },
-    security: [{}, ...SECURITY],
+    security: OPEN,
   };
 }
+
+/** Where somebody may control; the address does not exist elsewhere. */
+function opsOperation({ about, query, answer }: OpsEndpoint): Json {
+  const operation = dataOperation(about, answer.extend({ caller }), SECURITY);
+  return { ...operation, parameters: queryParameters(query) };
+}
+
+function dataOperation(about: string, answer: z.ZodType, security: readonly Json[]): Json {
+  return {
+    summary: about,
+    responses: { 200: { description: about, content: json(schemaOf(answer, 'output')) }, ...failures },
+    security,
+  };
+}
+
+function readinessOperation(): Json {
+  const content = json(schemaOf(readiness, 'output'));
+  return {
+    summary: 'whether it can work: without the cache it can, and more slowly',
+    responses: {
+      200: { description: 'It can.', content },
+      503: { description: 'Postgres or the queue Redis is away.', content },
+    },
+    security: [],
+  };
+}
+
+const textOperation = (about: string, type: string): Json => ({
+  summary: about,
+  responses: { 200: { description: about, content: { [type]: {} } } },
+  security: [],
+});
 
 function controlOperation({ about, body, answer }: ControlEndpoint): Json {
   return {
@@ -115,7 +155,9 @@ function controlOperation({ about, body, answer }: ControlEndpoint): Json {
   };
 }
 
-const SECURITY = [{ bearer: [] }, { basic: [] }];
+const SECURITY: readonly Json[] = [{ bearer: [] }, { basic: [] }];
+/** Also without a credential, where reads are open. */
+const OPEN: readonly Json[] = [{}, ...SECURITY];
 const json = (schema: Json) => ({ 'application/json': { schema } });
 const failures = {
   default: {

@@ -1,8 +1,10 @@
 /** For operators and their tools: is the process alive, can it work, what does it count. */
 
 import { Hono } from 'hono';
+import { z } from 'zod';
 import type { Resources } from '../resources.ts';
 import { checkServers } from './check-servers.ts';
+import { serverChecks } from './ops-schemas.ts';
 import { Scrape } from './scrape.ts';
 
 /** Addresses of this file, for the index page. */
@@ -11,6 +13,12 @@ export const OPERATION_ADDRESSES = [
   ['/readyz', 'whether it can work'],
   ['/metrics', 'Prometheus metrics'],
 ] as const;
+
+export const health = z.strictObject({ status: z.literal('ok') });
+export const readiness = z.strictObject({
+  status: z.enum(['ready', 'degraded', 'unavailable']).describe('Degraded: the cache is away, Postgres answers.'),
+  checks: serverChecks,
+});
 
 export function operationRoutes(resources: Resources): Hono {
   const routes = new Hono();

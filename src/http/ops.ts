@@ -2,17 +2,12 @@
 
 import { readFileSync } from 'node:fs';
 import { Hono } from 'hono';
-import type { z } from 'zod';
 import type { Resources } from '../resources.ts';
-import { recentAudit } from '../store/audit.ts';
-import { listDeadLetters } from '../store/dead-letters.ts';
-import { listRuns } from '../store/run-history.ts';
 import { Redactor } from '../telemetry/redact.ts';
 import { type Access, callerOf } from './access.ts';
 import { methodUnknown } from './failure.ts';
-import { auditQuery, lettersQuery, runsQuery } from './ops-queries.ts';
+import { OPS_ENDPOINTS } from './ops-endpoints.ts';
 import { parseQuery } from './query.ts';
-import { readOverview } from './read-ops.ts';
 
 export const OPS_PATH = '/ops';
 
@@ -39,24 +34,15 @@ export function opsPage(access: Access): Hono {
 
 /** What the page shows. */
 export function opsRoutes(resources: Resources, access: Access): Hono {
-  const { db, config } = resources;
-  const redactor = new Redactor(config.secrets);
+  const redactor = new Redactor(resources.config.secrets);
   const routes = new Hono();
-  const add = <Q extends z.ZodType>(path: string, query: Q | null, read: (given: z.infer<Q>) => Promise<object>) => {
+  for (const { path, query, read } of OPS_ENDPOINTS) {
     routes.get(path, access.controls, async (c) => {
-      const body = await read((query === null ? {} : parseQuery(c, query)) as z.infer<Q>);
+      const body = await read(resources, parseQuery(c, query));
       return c.json(redactor.value(plain({ ...body, caller: callerOf(c) })), 200, NO_STORE);
     });
     routes.all(path, methodUnknown('GET, HEAD'));
-  };
-  add('/overview', null, () => readOverview(resources));
-  add('/failed', lettersQuery, async ({ model, ...filter }) => ({
-    failed: await listDeadLetters(db, { ...filter, modelId: model }),
-  }));
-  add('/runs', runsQuery, async ({ model, ...filter }) => ({
-    runs: await listRuns(db, { ...filter, modelId: model }),
-  }));
-  add('/audit', auditQuery, async ({ limit }) => ({ audit: await recentAudit(db, limit) }));
+  }
   return routes;
 }
 

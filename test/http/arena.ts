@@ -71,3 +71,30 @@ async function seedTrades(db: Resources['db'], modelId: string): Promise<void> {
     [modelId, INCEPTION_MS, TRADES_OF_EACH],
   );
 }
+
+/** One row of everything that operators look at. */
+export async function seedOperations({ db }: Resources): Promise<void> {
+  await db.query(
+    `INSERT INTO schedules (name, job, spec, last_slot_ms) VALUES ('snapshot:x', 'snapshot', '{"everyMs":60000}', 1) ON CONFLICT (name) DO NOTHING`,
+  );
+  await db.query(
+    `INSERT INTO dead_letters (job, identity, job_id, model_id, payload, error_code, error_message, attempts, failed_at)
+     VALUES ('snapshot', 'a', 'a', $1, '{}', 'NOF0_INTERNAL', 'broke', 1, now())`,
+    [MODELS[0]],
+  );
+  await db.query(
+    `INSERT INTO job_runs (queue, job, job_id, attempt, outcome, model_id, started_at, finished_at, error_code, error_message, payload)
+     VALUES ('snapshot', 'snapshot', 'a', 1, 'failed', $1, now(), now(), 'NOF0_INTERNAL', 'broke', '{}')`,
+    [MODELS[0]],
+  );
+  await db.query(
+    `INSERT INTO audit_log (who, what, target, after) VALUES ('carol', 'pause', 'model:x', '{"state":"paused"}')`,
+  );
+  await db.query(`INSERT INTO processes (name, role, host, disk_free) VALUES ('worker@box:1', 'worker', 'box', 0.4)`);
+  await db.query(
+    `INSERT INTO alerts (alert, subject, state, episode, summary, since_ms, last_seen_ms, messages) VALUES ('slot_lag', 'snapshot:x', 'firing', 1, 'late', 1, 2, 1)`,
+  );
+  await db.query(
+    `INSERT INTO effects (kind, target, payload, attempts, last_error) VALUES ('project', 'leaderboard', '{}', 3, 'no answer')`,
+  );
+}

@@ -9,9 +9,10 @@ import { z } from 'zod';
 import { createApi } from '../../src/http/api.ts';
 import { CONTROL_ENDPOINTS } from '../../src/http/control-endpoints.ts';
 import { ENDPOINTS } from '../../src/http/endpoints.ts';
+import { OPS_ENDPOINTS } from '../../src/http/ops-endpoints.ts';
 import { startHttp } from '../../src/http/server.ts';
 import { createRun, type TestRun, testConfig } from '../harness.ts';
-import { MODELS, seed, seedSeason } from './arena.ts';
+import { MODELS, seed, seedOperations, seedSeason } from './arena.ts';
 import * as shapes from './shapes.ts';
 
 const [FIRST] = MODELS;
@@ -56,12 +57,11 @@ function configured(env: Record<string, string>, host?: string): Hono {
 describe('the published description', () => {
   it('holds every address, and every answer holds to it', async () => {
     const { paths, components } = await published();
-    const ajv = new Ajv2020({ strict: false });
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
     const failure = ajv.compile(components.schemas.Failure ?? false);
-    const reads = Object.entries(paths).flatMap(([path, { get }]) =>
-      get && path !== '/api/stream' ? [{ path, get }] : [],
-    );
-    expect(reads.map(({ path }) => path)).toEqual(ENDPOINTS.map(({ path }) => `/api${path}`));
+    const read = ENDPOINTS.map(({ path }) => `/api${path}`);
+    const reads = read.flatMap((path) => (paths[path]?.get ? [{ path, get: paths[path].get }] : []));
+    expect(reads.map(({ path }) => path)).toEqual(read);
     for (const { path, get } of reads) {
       const schema = get.responses['200']?.content?.['application/json']?.schema;
       const validate = ajv.compile(schema ?? false);
@@ -73,6 +73,40 @@ describe('the published description', () => {
       const wrong = await api.request(path.replace('{modelId}', 'nobody'), { method: 'DELETE' });
       expect(failure(await wrong.json()), path).toBe(true);
     }
+  });
+
+  it('leaves no route out, and names none that is not there', async () => {
+    const { paths } = await published();
+    const told = Object.entries(paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    const isPage = (path: string) => /^\/(api)?$|^\/(assets|models|desk|seasons|ops|queues)(\/|$)/.test(path);
+    const served = api.routes
+      .filter(({ method, path }) => ['GET', 'POST'].includes(method) && !isPage(path))
+      .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`);
+    expect([...told].sort()).toEqual([...new Set(served)].sort());
+  });
+
+  it('holds what operators look at: with nothing to tell, with everything, and with a part away', async () => {
+    const { paths } = await published();
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    const hold = async (path: string) => {
+      const schema = paths[path]?.get?.responses['200']?.content?.['application/json']?.schema;
+      const response = await api.request(path);
+      expect(response.status, path).toBe(200);
+      const validate = ajv.compile(schema ?? false);
+      expect(validate(await response.json()), `${path}: ${ajv.errorsText(validate.errors)}`).toBe(true);
+    };
+    const all = [...OPS_ENDPOINTS.map(({ path }) => `/api/ops${path}`), '/healthz', '/readyz', '/api/openapi.json'];
+    for (const path of all) await hold(path);
+    await seedOperations(arena.resources);
+    const overview = z.record(z.string(), z.unknown()).parse(await (await api.request('/api/ops/overview')).json());
+    for (const part of ['slots', 'queues', 'failed', 'alerts', 'processes', 'traders'])
+      expect(overview[part], part).not.toEqual([]);
+    for (const path of all) await hold(path);
+    const { db } = arena.resources;
+    await db.query('ALTER TABLE processes RENAME TO processes_away');
+    await hold('/api/ops/overview').finally(() => db.query('ALTER TABLE processes_away RENAME TO processes'));
   });
 
   it('would see an answer that is none', async () => {
