@@ -75,7 +75,11 @@ const WORDS: readonly (readonly [file: string, from: string | RegExp, to: string
     "if (kind === 'synthetic' || kind === 'hyperliquid')",
     "if (kind === 'synthetic' || kind === 'hyperliquid' || kind === 'constant')",
   ],
-  ['scripts/docs.ts', "  ...pacesOf('synthetic'),", "  ...pacesOf('synthetic'),\n  ...pacesOf('constant'),"],
+  [
+    'scripts/docs/arena-fields.ts',
+    "  ...pacesOf('synthetic'),",
+    "  ...pacesOf('synthetic'),\n  ...pacesOf('constant'),",
+  ],
   [
     'src/doors.ts',
     "if (market.kind === 'synthetic') return {};",
