@@ -31,7 +31,7 @@ export function createApi(resources: Resources, options: ApiOptions = {}): Hono 
   app.route('/', operationRoutes(resources));
   app.use(rateLimit(config.http));
   app.get('/api', access.reads, (c) => c.html(indexPage(resources, access.hasControls)));
-  app.route('/', pageRoutes(access));
+  app.route('/', pageRoutes(access, resources.run.kind === 'equities'));
   app.route('/api', readRoutes(resources, access, closing));
   if (access.hasControls) {
     app.route('/api/control', controlRoutes(resources, access, closing));

@@ -33,14 +33,18 @@ type File = {
   readonly tag: string;
 };
 
+/** What the page is told by attributes of its body: pages of operators are linked where there are any, and a desk has a page of its own. */
+type Marks = Readonly<Record<'data-operators' | 'data-desk', boolean>>;
+
 /** Addresses that the page itself tells apart. */
 const VIEWS = ['/', '/models/:modelId', '/seasons'];
 
-export function pageRoutes({ reads, hasControls }: Access): Hono {
+/** `isDesk`: the run is one of the equities desk. */
+export function pageRoutes({ reads, hasControls }: Access, isDesk: boolean): Hono {
   const routes = new Hono();
   let files: ReadonlyMap<string, File> | null = null;
   const file = (name: string): File | undefined => {
-    files ??= load(hasControls);
+    files ??= load({ 'data-operators': hasControls, 'data-desk': isDesk });
     return files?.get(name);
   };
   for (const view of VIEWS)
@@ -56,13 +60,13 @@ export function pageRoutes({ reads, hasControls }: Access): Hono {
 }
 
 /** Null when the page has not been built. Read again until it is: a start does not wait for the build. */
-function load(hasControls: boolean): ReadonlyMap<string, File> | null {
+function load(marks: Marks): ReadonlyMap<string, File> | null {
   try {
     const names = readdirSync(DIST, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
     return new Map(
       names.map((entry) => {
         const full = path.join(entry.parentPath, entry.name);
-        return [path.relative(DIST, full).split(path.sep).join('/'), read(full, hasControls)] as const;
+        return [path.relative(DIST, full).split(path.sep).join('/'), read(full, marks)] as const;
       }),
     );
   } catch (error) {
@@ -71,15 +75,18 @@ function load(hasControls: boolean): ReadonlyMap<string, File> | null {
   }
 }
 
-function read(full: string, hasControls: boolean): File {
+function read(full: string, marks: Marks): File {
   const stored = readFileSync(full);
-  // Pages of operators are linked where there are any.
-  const plain =
-    hasControls || !full.endsWith('.html') ? stored : Buffer.from(stored.toString().replace(' data-operators', ''));
+  const plain = full.endsWith('.html') ? Buffer.from(marked(stored.toString(), marks)) : stored;
   const type = TYPES[path.extname(full)] ?? 'application/octet-stream';
   // Fonts are compressed already.
   const packed = full.endsWith('.woff2') ? null : gzipSync(plain, { level: 9 });
   return { plain, packed, type, tag: `"${sha256(plain.toString('latin1')).slice(0, 32)}"` };
+}
+
+/** The page with the marks that hold. */
+function marked(page: string, marks: Marks): string {
+  return Object.entries(marks).reduce((text, [mark, holds]) => (holds ? text : text.replace(` ${mark}`, '')), page);
 }
 
 function send(c: Context, { plain, packed, type, tag }: File, caching: string) {

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 
 export const STREAM_PATH = '/stream';
-export const TOPICS = ['prices', 'trades', 'equity', 'decisions'] as const;
+export const TOPICS = ['prices', 'trades', 'equity', 'decisions', 'desk'] as const;
 export type Topic = (typeof TOPICS)[number];
 
 const topics = z

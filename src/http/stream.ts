@@ -6,7 +6,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import { streamSSE } from 'hono/streaming';
-import { messageOf, pricesMessage } from '../projections/announce.ts';
+import { deskMessages, messageOf, pricesMessage } from '../projections/announce.ts';
 import type { LiveEvent, Watching } from '../projections/live-feed.ts';
 import type { Resources } from '../resources.ts';
 import { modelIds } from '../store/models.ts';
@@ -104,18 +104,25 @@ function written({ topic, id, data }: LiveEvent): string {
 }
 
 /** How things stand, as if it had just been written. */
-async function stateOf({ prices, publisher, db }: Resources, topics: ReadonlySet<Topic>): Promise<LiveEvent[]> {
+async function stateOf({ prices, publisher, db, keys }: Resources, topics: ReadonlySet<Topic>): Promise<LiveEvent[]> {
   const targets = [
     ...(topics.has('equity') ? [{ family: 'leaderboardCache' as const, ids: [] }] : []),
     ...(topics.has('decisions')
       ? (await modelIds(db)).map((id) => ({ family: 'decisionLast' as const, ids: [id] }))
+      : []),
+    // Only a run of the equities desk has it.
+    ...(topics.has('desk') && publisher.families.includes('systemState')
+      ? [{ family: 'systemState' as const, ids: [] }]
       : []),
   ];
   const now = topics.has('prices') ? await prices.read() : [];
   const values = targets.length === 0 ? [] : await publisher.readMany(targets);
   const messages = [
     ...(now.length > 0 ? [pricesMessage(now)] : []),
-    ...targets.flatMap((target, index) => messageOf({ target, members: values[index] ?? [] })),
+    ...targets.flatMap((target, index) => {
+      const written = { target, members: values[index] ?? [] };
+      return [...messageOf(written), ...deskMessages(keys, [written])];
+    }),
   ];
   return messages.map(({ topic, of, data }) => ({ topic, of, id: null, data }));
 }

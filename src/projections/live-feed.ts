@@ -13,7 +13,7 @@ import type { Logger } from '../telemetry/logger.ts';
 
 export type LiveEvent = {
   readonly topic: LiveMessage['topic'] | 'trades';
-  /** The model that a newest value is about; empty: all of them. */
+  /** The model or the key that a newest value is about; empty: all of them. */
   readonly of: string;
   /** Place in the trade stream; null where nothing can be resumed. */
   readonly id: string | null;

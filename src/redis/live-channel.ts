@@ -5,8 +5,8 @@ import { openRedis, type ScriptedRedis } from './connections.ts';
 import type { KeyRegistry } from './keys.ts';
 
 const messageSchema = z.object({
-  topic: z.enum(['prices', 'equity', 'decisions']),
-  /** The model it is about; empty: all of them. */
+  topic: z.enum(['prices', 'equity', 'decisions', 'desk']),
+  /** The model or the key it is about; empty: all of them. */
   of: z.string(),
   /** JSON. */
   data: z.string(),

@@ -18,18 +18,6 @@ const FORGET_PATIENCE_MS = 6000;
 /** Long enough for the server to have done what it was told, whatever else the machine does. */
 const HELD_MS = 1500;
 
-/** Statements whose answers get lost, in turns. */
-const ANSWERS = [
-  /^COMMIT$/,
-  /INSERT INTO fills/,
-  /^COMMIT$/,
-  /INSERT INTO conversations/,
-  /INSERT INTO decision_cycles/,
-  /DELETE FROM effects .*enqueue/s,
-  /INSERT INTO job_runs/,
-  /^COMMIT$/,
-];
-
 export const FAULTS: readonly Fault[] = [
   {
     name: 'queue-killed',
@@ -137,8 +125,8 @@ async function loseAnswers(stage: Stage, dice: Dice): Promise<void> {
   }
 
   async function loseEach(): Promise<void> {
-    for (const [turn, pattern] of ANSWERS.entries()) {
-      await stage.reached(0.1 + (0.8 * turn) / ANSWERS.length);
+    for (const [turn, pattern] of stage.answers.entries()) {
+      await stage.reached(0.1 + (0.8 * turn) / stage.answers.length);
       const passes = Math.floor(4 * dice(`passes ${turn}`));
       const hit = await Promise.race([
         new Promise<true>((resolve) => {

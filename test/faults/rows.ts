@@ -7,7 +7,9 @@ import { eventually } from '../eventually.ts';
 /** Rows as text by family. Serial ids and wall times are left out. */
 export type Rows = Readonly<Record<string, readonly string[]>>;
 
-const FAMILIES: Readonly<Record<string, string>> = {
+export type Families = Readonly<Record<string, string>>;
+
+const BOTH: Families = {
   candles: 'SELECT symbol, open_ts_ms, o, h, l, c, volume FROM price_candles',
   ticks: 'SELECT symbol, ts_ms, price FROM price_ticks',
   frames: 'SELECT slot_ms, digest FROM market_frames',
@@ -20,15 +22,40 @@ const FAMILIES: Readonly<Record<string, string>> = {
   trades:
     'SELECT id, model_id, quantity, entry_price, exit_price, realized_net_pnl, exit_reason, voided_at FROM trades',
   positions: 'SELECT id, symbol, status, quantity, entry_price, closed_pnl, commission FROM positions',
+};
+
+export const ARENA_FAMILIES: Families = {
+  ...BOTH,
   // Where a snapshot and a decision share their slot, either may come first.
   equity:
     'SELECT model_id, ts_ms, equity_usd FROM account_equity_snapshots WHERE ts_ms % 300000 = 0 AND ts_ms % 180000 <> 0',
 };
 
-export async function readRows(databaseUrl: string, queueUrl: string, prefix: string): Promise<Rows> {
+export const DESK_FAMILIES: Families = {
+  ...BOTH,
+  // As above; and so where the monitor closed everything.
+  equity: `SELECT model_id, ts_ms, equity_usd FROM account_equity_snapshots s WHERE ts_ms % 300000 = 0
+    AND NOT EXISTS (SELECT 1 FROM fills f WHERE f.ts_ms = s.ts_ms)`,
+  news: 'SELECT id, symbol, ts_ms, headline, score FROM desk_news',
+  sentiment: 'SELECT symbol, ts_ms, score, news_count FROM desk_sentiment',
+  watchlists: 'SELECT ts_ms, symbols FROM desk_watchlists',
+  candidates: 'SELECT ts_ms, rank, symbol, score, price, signals FROM desk_candidates',
+  signals:
+    'SELECT type, symbol, ts_ms, reason, price, indicators, confidence, position_id, decided_slot_ms FROM desk_signals',
+  monitoring: 'SELECT position_id, symbol, ts_ms, high_price, payload FROM desk_monitoring',
+  performance: 'SELECT model_id, day, ts_ms, final, payload FROM desk_performance',
+  contexts: 'SELECT ts_ms, payload FROM desk_contexts',
+};
+
+export async function readRows(
+  databaseUrl: string,
+  queueUrl: string,
+  prefix: string,
+  families: Families,
+): Promise<Rows> {
   const rows: Record<string, string[]> = {};
   await withClient(databaseUrl, async (client) => {
-    for (const [family, sql] of Object.entries(FAMILIES))
+    for (const [family, sql] of Object.entries(families))
       rows[family] = (await client.query(sql)).rows.map((row: object) => JSON.stringify(row));
   });
   await withRedis(queueUrl, async (redis) => {

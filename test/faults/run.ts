@@ -2,20 +2,17 @@
  * Does every fault to a replay of its own and compares its end with a calm one: nothing may be lost and nothing done twice, and nothing
  * may be left behind. Seeded: the same seed does the same at the same market times.
  *
- *   npm run test:faults -- [--seed S] [--only NAME] [--hours H] [--speed FACTOR]
+ *   npm run test:faults -- [--seed S] [--only NAME] [--hours H] [--speed FACTOR] [--desk equities]
  */
 
-import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { uniform } from '../../src/domain/random.ts';
-import { openReplay } from '../../src/market/replay.ts';
-import { writeCandles } from '../candle-files.ts';
 import { type Dice, FAULTS, type Fault } from './faults.ts';
+import { arenaReplay, deskReplay } from './replays.ts';
 import { compare, type Rows } from './rows.ts';
 import { FaultServers } from './servers.ts';
-import { type Replay, Stage } from './stage.ts';
+import { Stage } from './stage.ts';
 
-const HOUR_MS = 3_600_000;
 const SHOWN = 4;
 
 const { values } = parseArgs({
@@ -24,19 +21,12 @@ const { values } = parseArgs({
     only: { type: 'string' },
     hours: { type: 'string', default: '3' },
     speed: { type: 'string', default: 'max' },
+    desk: { type: 'string', default: 'arena' },
   },
 });
 const seed = values.seed ?? '1';
 let playing: Stage | null = null;
 const say = (line: string) => process.stdout.write(`${line}\n`);
-
-async function replayOf(dir: string, hours: number): Promise<Replay> {
-  const { data } = await writeCandles(path.join(dir, 'candles'), hours);
-  const { extent } = await openReplay(data);
-  if (extent === null) throw new Error('the invented market has no candles');
-  const endMs = Math.min(extent.endMs, extent.startMs + hours * HOUR_MS);
-  return { data, startMs: extent.startMs, endMs, speed: values.speed ?? 'max' };
-}
 
 /** `wrong`: everything that must not be, except for differing rows. `pause`: how long nothing went on, s. */
 type End = { rows: Rows; wrong: string[]; seconds: number; pause: number };
@@ -81,7 +71,11 @@ let lost = 0;
 let doubled = 0;
 let broken = 0;
 try {
-  const replay = await replayOf(servers.dir, Number(values.hours));
+  const speed = values.speed ?? 'max';
+  const replay =
+    values.desk === 'equities'
+      ? await deskReplay(servers.dir, speed)
+      : await arenaReplay(servers.dir, Number(values.hours), speed);
   const calm = await play(new Stage(servers, 'calm', replay), null);
   const counts = Object.entries(calm.rows).map(([family, rows]) => `${rows.length} ${family}`);
   report('calm', calm.seconds, counts.join(', '), calm.wrong);

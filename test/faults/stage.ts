@@ -3,15 +3,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { type Nof0, nof0, runNof0 } from '../processes.ts';
+import type { Replay } from './replays.ts';
 import { leftBehind, type Rows, readRows } from './rows.ts';
 import type { FaultServers } from './servers.ts';
-
-export type Replay = {
-  readonly data: string;
-  readonly startMs: number;
-  readonly endMs: number;
-  readonly speed: string;
-};
 
 const WORKERS = 2;
 const LOOK_MS = 50;
@@ -33,12 +27,17 @@ export class Stage {
 
   async start(): Promise<void> {
     const { env } = this.servers;
-    const { data, endMs, speed } = this.#replay;
-    const market = ['--market', 'replay', '--data', data, '--to', String(endMs), '--speed', speed];
-    this.#scheduler = nof0(['up', '--run', this.run, ...market, '--no-worker', '--no-api'], env);
+    const { arena, market, endMs, speed } = this.#replay;
+    const replayed = [...market, '--to', String(endMs), '--speed', speed];
+    this.#scheduler = nof0(['up', '--run', this.run, ...arena, ...replayed, '--no-worker', '--no-api'], env);
     await this.#scheduler.printed(/^ready/m);
-    this.#workers = Array.from({ length: WORKERS }, () => nof0(['worker', '--run', this.run], env));
+    this.#workers = Array.from({ length: WORKERS }, () => nof0(['worker', '--run', this.run, ...arena], env));
     await Promise.all(this.#workers.map((worker) => worker.printed(/working on run/)));
+  }
+
+  /** Statements of this replay whose answers may get lost. */
+  get answers(): readonly RegExp[] {
+    return this.#replay.answers;
   }
 
   get workers(): readonly Nof0[] {
@@ -77,7 +76,7 @@ export class Stage {
   }
 
   rows(): Promise<Rows> {
-    return readRows(this.#databaseUrl, this.servers.url('queue'), this.#prefix);
+    return readRows(this.#databaseUrl, this.servers.url('queue'), this.#prefix, this.#replay.families);
   }
 
   leftBehind(): Promise<string[]> {
@@ -85,7 +84,7 @@ export class Stage {
   }
 
   async verify(): Promise<string[]> {
-    const { code, output } = await runNof0(['verify', '--run', this.run], this.servers.env);
+    const { code, output } = await runNof0(['verify', '--run', this.run, ...this.#replay.arena], this.servers.env);
     return code === 0 ? [] : [`verify exits with ${code}: ${output.slice(0, 2000)}`];
   }
 

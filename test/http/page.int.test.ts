@@ -88,4 +88,11 @@ describe('the arena page', () => {
     expect(await (await wide.request('/')).text()).not.toContain('data-operators');
     expect(await (await api.request('/')).text()).toContain('data-operators');
   });
+
+  it('is told whether it is the one of the equities desk', async () => {
+    const { run } = arena.resources;
+    const desk = createApi({ ...arena.resources, run: { ...run, kind: 'equities' } });
+    expect(await (await desk.request('/')).text()).toContain('data-desk');
+    expect(await (await api.request('/')).text()).not.toContain('data-desk');
+  });
 });

@@ -1,9 +1,10 @@
 /** The page: what is above every view, the view itself, and what is below. */
 
-import { arena } from './data/arena.ts';
+import { arena, isDesk } from './data/arena.ts';
 import { useStore } from './data/store.ts';
 import { useRoute } from './router.tsx';
 import { ArenaView } from './views/arena.tsx';
+import { DeskView } from './views/desk.tsx';
 import { ConnectionBanner, Header, ModeBanner } from './views/header.tsx';
 import { ModelView } from './views/model.tsx';
 import { SeasonsView } from './views/seasons.tsx';
@@ -19,7 +20,7 @@ export function App() {
       <Header />
       <main id="main" tabIndex={-1}>
         <ModeBanner />
-        {route.view === 'arena' && <ArenaView />}
+        {route.view === 'arena' && (isDesk ? <DeskView /> : <ArenaView />)}
         {route.view === 'seasons' && <SeasonsView />}
         {route.view === 'model' && <ModelView key={route.id} id={route.id} />}
       </main>

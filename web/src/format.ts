@@ -41,6 +41,9 @@ export function price(value: number | null | undefined): string {
   return fixed(Math.min(8, Math.max(whole >= 5 ? 0 : 1, 5 - whole))).format(value);
 }
 
+/** The price of a stock: dollars and cents. */
+export const dollars = (value: number | null | undefined): string => number(value);
+
 /** A size without zeros at its end. */
 export const size = (value: number): string => String(Number(Math.abs(value).toPrecision(8)));
 
@@ -72,6 +75,8 @@ export const plural = (value: number, one: string, many = `${one}s`): string =>
 
 /** `open_long` as a person says it. */
 export const words = (code: string): string => code.replaceAll('_', ' ').toLowerCase();
+/** The same at the beginning of something. */
+export const sentence = (code: string): string => words(code).replace(/^./, (letter) => letter.toUpperCase());
 /** A class for gains and losses; neither for what shows as zero. */
 export const tone = (value: number | null | undefined): string =>
   !isKnown(value) || Math.abs(value) < 0.005 ? '' : value > 0 ? 'gain' : 'loss';

@@ -4,6 +4,7 @@ import type {
   Analytics,
   Curves,
   Decision,
+  Desk,
   Fill,
   Model,
   Position,
@@ -60,6 +61,8 @@ export const api = {
     ask<{ trades: Trade[]; nextCursor?: string }>(`/trades${query({ model_id: model, limit, cursor })}`),
   decisions: (model?: string, limit = 60, before?: string) =>
     ask<{ decisions: Decision[]; nextBefore?: string }>(`/decisions${query({ model_id: model, limit, before })}`),
+  /** Null in a run of the arena. */
+  desk: async () => (await ask<{ desk: Desk | null }>('/desk')).desk,
   fills: (model: string, limit = 100, cursor?: string) =>
     ask<{ fills: Fill[]; nextCursor?: string }>(`/fills/${segment(model)}${query({ limit, cursor })}`),
 };

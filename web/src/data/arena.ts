@@ -3,7 +3,19 @@
 import { api } from './api.ts';
 import { Store } from './store.ts';
 import { Stream } from './stream.ts';
-import type { Analytics, Curves, Decision, Model, Position, Price, Run, Season, Standing, Trade } from './types.ts';
+import type {
+  Analytics,
+  Curves,
+  Decision,
+  Desk,
+  Model,
+  Position,
+  Price,
+  Run,
+  Season,
+  Standing,
+  Trade,
+} from './types.ts';
 
 /** `lost`: what is shown was true at `lostAt` and may no longer be. */
 export type Connection = 'connecting' | 'live' | 'lost';
@@ -27,6 +39,8 @@ export type Arena = {
   /** How far back the curves reach, ms; null: to the beginning. */
   readonly period: number | null;
   readonly decisions: readonly Decision[];
+  /** The equities desk; null in the arena, and until it has been read. */
+  readonly desk: Desk | null;
   readonly analytics: ReadonlyMap<string, Analytics>;
   /** Newest first; null until they are read. */
   readonly seasons: readonly Season[] | null;
@@ -47,10 +61,14 @@ export const arena = new Store<Arena>({
   curves: null,
   period: null,
   decisions: [],
+  desk: null,
   analytics: new Map(),
   seasons: null,
   decided: {},
 });
+
+/** The server says what this page is of. */
+export const isDesk = document.body.dataset.desk !== undefined;
 
 /** Bands and hourly figures are read again so often; everything else comes by itself. */
 const REFRESH_MS = 60_000;
@@ -68,6 +86,7 @@ export function startArena(): void {
     equity: (data) => takeLeaderboard((data as { leaderboard: Standing[] }).leaderboard),
     trades: () => void gather('trades', readTrades),
     decisions: (data) => takeDecision((data as { model_id: string }).model_id),
+    desk: () => void gather('desk', readDesk),
   });
   stream.start();
   setInterval(() => {
@@ -91,7 +110,7 @@ async function readCurves(): Promise<void> {
 async function readAll(): Promise<void> {
   try {
     if (arena.value.connection === 'lost') await reloadWhenReplaced();
-    const [run, models, leaderboard, prices, , , ,] = await Promise.all([
+    const [run, models, leaderboard, prices] = await Promise.all([
       api.run(),
       api.models(),
       api.leaderboard(),
@@ -100,6 +119,7 @@ async function readAll(): Promise<void> {
       readTrades(),
       readDecisions(),
       readSlow(),
+      isDesk ? readDesk() : undefined,
     ]);
     arena.set({ run, models, leaderboard, connection: 'live', lostAt: null, ready: true });
     takePrices(prices);
@@ -127,6 +147,13 @@ async function readPositions(): Promise<void> {
       Object.values(positions).map((position) => ({ ...position, modelId })),
     ),
   });
+}
+
+/** Prices come with it: of stocks nobody tells them one by one. */
+async function readDesk(): Promise<void> {
+  const [desk, prices] = await Promise.all([api.desk(), api.prices()]);
+  arena.set({ desk });
+  takePrices(prices);
 }
 
 async function readTrades(): Promise<void> {

@@ -12,6 +12,7 @@ type Handlers = {
   equity(data: unknown): void;
   trades(data: unknown): void;
   decisions(data: unknown): void;
+  desk(data: unknown): void;
 };
 
 export class Stream {
@@ -47,7 +48,7 @@ export class Stream {
     // Both begin a connection; after a `reset` trades are missing, and everything is read again anyway.
     source.addEventListener('open', (event) => event instanceof MessageEvent && begun());
     source.addEventListener('reset', begun);
-    for (const topic of ['prices', 'equity', 'trades', 'decisions'] as const)
+    for (const topic of ['prices', 'equity', 'trades', 'decisions', 'desk'] as const)
       source.addEventListener(topic, ({ data }: MessageEvent<string>) => {
         this.#heardAt = Date.now();
         this.#handlers[topic](JSON.parse(data));

@@ -16,6 +16,7 @@ export type Curve = Curves['curves'][number];
 export type Analytics = Answer<'analytics'>['analytics'];
 export type Fill = Answer<'fills'>['fills'][number];
 export type Season = Answer<'seasons'>['seasons'][number];
+export type Desk = NonNullable<Answer<'desk'>['desk']>;
 export type Decision = Answer<'decisions'>['decisions'][number];
 
 /** What the API leaves open: the model's own words, checked when they were taken in, and what became of them. */

@@ -86,7 +86,7 @@ const RANGES = [
   { label: '1 h', ms: HOUR_MS },
 ] as const;
 
-function Equity() {
+export function Equity() {
   const curves = useStore(arena, (value) => value.curves);
   const models = useStore(arena, (value) => value.models);
   const [unit, setUnit] = useState<Unit>('usd');

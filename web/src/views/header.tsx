@@ -52,6 +52,7 @@ const MARKETS: Record<string, string> = {
   synthetic: 'synthetic market',
   hyperliquid: 'Hyperliquid',
   replay: 'recorded market',
+  equities: 'stocks',
 };
 
 function RunState() {
@@ -139,7 +140,8 @@ function PriceAge() {
   const run = useStore(arena, (value) => value.run);
   const newestMs = useStore(arena, newest);
   if (run === null || newestMs === 0) return <span class="price-age" />;
-  if (run.kind === 'replay') return <span class="price-age">Market time {timeOf(newestMs)}</span>;
+  // A session of the desk may be played again, too.
+  if (run.mode === 'replay') return <span class="price-age">Market time {timeOf(newestMs)}</span>;
   const age = now - newestMs;
   if (age > STALE_MS) return <span class="price-age stale">Prices are {lasting(age)} old</span>;
   const every = run.decision_every_ms;

@@ -1,7 +1,7 @@
 /** Small things that many views are made of. */
 
 import type { ComponentChildren } from 'preact';
-import { tone } from '../format.ts';
+import { price, tone } from '../format.ts';
 import { useColourClass, useModelName } from '../models.ts';
 import { Link, modelPath } from '../router.tsx';
 
@@ -69,13 +69,47 @@ export function Table({ caption, columns, children, class: className = '' }: Tab
   );
 }
 
+const HEAD_PX = 34;
+
+/** Room for so many rows, whatever stands in it: what comes below does not jump when they come. */
+export function Place({ rows, height = 44, children }: Children & { readonly rows: number; readonly height?: number }) {
+  return <div style={{ minHeight: `${rows * height + HEAD_PX}px` }}>{children}</div>;
+}
+
 /** Rows that hold the place of those that are being read. */
 export function Waiting({ rows, height = 44 }: { readonly rows: number; readonly height?: number }) {
   return (
-    <div class="waiting" aria-hidden="true" style={{ height: `${rows * height + 34}px` }}>
+    <div class="waiting" aria-hidden="true" style={{ height: `${rows * height + HEAD_PX}px` }}>
       {Array.from({ length: rows }, (_, row) => (
         <span key={row} />
       ))}
     </div>
+  );
+}
+
+type CorridorProps = {
+  readonly stop: number | null;
+  readonly target: number | null;
+  readonly entry: number;
+  readonly mark: number;
+  /** How a price is written. */
+  readonly show?: (value: number | null) => string;
+};
+
+/** Where the price stands between what would end the position, and where it came from. */
+export function Corridor({ stop, target, entry, mark, show = price }: CorridorProps) {
+  if (stop === null && target === null) return <span class="quiet-text">no stop, no target</span>;
+  if (stop === null || target === null)
+    return <span class="figure">{stop === null ? `target ${show(target)}` : `stop ${show(stop)}`}</span>;
+  const place = (value: number) => `${Math.min(100, Math.max(0, (100 * (value - stop)) / (target - stop)))}%`;
+  return (
+    <span class="corridor">
+      <span class="figure">{show(stop)}</span>
+      <span class="track" aria-hidden="true">
+        <span class="entry" style={{ left: place(entry) }} />
+        <span class="mark" style={{ left: place(mark) }} />
+      </span>
+      <span class="figure">{show(target)}</span>
+    </span>
   );
 }

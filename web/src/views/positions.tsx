@@ -3,7 +3,7 @@
 import { arena, type OpenPosition } from '../data/arena.ts';
 import { useStore } from '../data/store.ts';
 import { number, price, signedUsd, size, usd } from '../format.ts';
-import { Change, Empty, ModelLink, Side, Table, Waiting } from './parts.tsx';
+import { Change, Corridor, Empty, ModelLink, Side, Table, Waiting } from './parts.tsx';
 
 const MODEL = { label: 'Model' };
 const COLUMNS = [
@@ -59,30 +59,16 @@ function Row({ position, single }: { readonly position: OpenPosition; readonly s
         <span class="figure">{price(mark)}</span>
       </td>
       <td class="whole plain" data-label="Stop → target">
-        <Corridor position={position} mark={mark} />
+        <Corridor
+          stop={position.exit_plan.stop_loss}
+          target={position.exit_plan.profit_target}
+          entry={position.entry_price}
+          mark={mark}
+        />
       </td>
       <td class="numeric strong result" data-label="P&L">
         <Change value={pnl} text={signedUsd(pnl)} />
       </td>
     </tr>
-  );
-}
-
-/** Where the price stands between what would end the position, and where it came from. */
-function Corridor({ position, mark }: { readonly position: OpenPosition; readonly mark: number }) {
-  const { stop_loss: stop, profit_target: target } = position.exit_plan;
-  if (stop === null && target === null) return <span class="quiet-text">no stop, no target</span>;
-  if (stop === null || target === null)
-    return <span class="figure">{stop === null ? `target ${price(target)}` : `stop ${price(stop)}`}</span>;
-  const place = (value: number) => `${Math.min(100, Math.max(0, (100 * (value - stop)) / (target - stop)))}%`;
-  return (
-    <span class="corridor">
-      <span class="figure">{price(stop)}</span>
-      <span class="track" aria-hidden="true">
-        <span class="entry" style={{ left: place(position.entry_price) }} />
-        <span class="mark" style={{ left: place(mark) }} />
-      </span>
-      <span class="figure">{price(target)}</span>
-    </span>
   );
 }
