@@ -32,9 +32,14 @@ export class Access {
     return this.#isLocal || this.#http.credentials.length > 0;
   }
 
-  /** Lets reads through: of everybody on loopback or where reads are public, else of whoever has a credential. */
+  /** Whether everybody may read: on loopback, and where reads are public. */
+  get hasOpenReads(): boolean {
+    return this.#isLocal || this.#http.publicReads;
+  }
+
+  /** Lets reads through: of everybody where they are open, else of whoever has a credential. */
   readonly reads: MiddlewareHandler = (c, next) => {
-    if (this.#isLocal || this.#http.publicReads || this.#identify(c) !== null) return next();
+    if (this.hasOpenReads || this.#identify(c) !== null) return next();
     return Promise.resolve(unauthenticated(c));
   };
 

@@ -5,9 +5,15 @@ import { sha256 } from '../domain/random.ts';
 import { wrapped } from './envelope.ts';
 
 const TAG_DIGITS = 32;
+const EMPTY_OBJECT = '{}'.length;
 
-/** The text of an answer with its tag. */
-export type Prepared = { readonly text: string; readonly tag: string };
+/** An answer as it is sent, but for the time of the server, and its tag. */
+export type Prepared = {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly tag: string;
+  /** The bytes with the time of the server, as they were sent last: callers of the same millisecond get the same. */
+  timed: { readonly atMs: number; readonly bytes: Uint8Array<ArrayBuffer> } | null;
+};
 
 /**
  * The tag covers the answer without the time of the server: else none would ever be the same as the one before. It is weak for the same
@@ -15,19 +21,20 @@ export type Prepared = { readonly text: string; readonly tag: string };
  */
 export function prepare(body: object): Prepared {
   const text = JSON.stringify(body);
-  return { text, tag: `W/"${sha256(text).slice(0, TAG_DIGITS)}"` };
+  return { bytes: Buffer.from(text), tag: `W/"${sha256(text).slice(0, TAG_DIGITS)}"`, timed: null };
 }
 
 /** Answers with `body` and, unless told otherwise, `serverTime` (wall time, ms). */
-export function answer(c: Context, body: object, options?: { readonly serverTime: boolean }) {
+export function answer(c: Context, body: object, options?: { readonly serverTime: boolean }): Response {
   return answerWith(c, prepare(body), options);
 }
 
-export function answerWith(c: Context, { text, tag }: Prepared, options = { serverTime: true }): Response {
+export function answerWith(c: Context, prepared: Prepared, options = { serverTime: true }): Response {
+  const { tag } = prepared;
   const headers = { ETag: tag, 'Cache-Control': 'no-cache', Vary: 'Accept-Encoding' };
   if (isKnown(c.req.header('if-none-match'), tag)) return wrapped(c, null, 304, headers);
-  const timed = options.serverTime ? withField(text, 'serverTime', Date.now()) : text;
-  return wrapped(c, timed, 200, { 'Content-Type': 'application/json', ...headers });
+  const bytes = options.serverTime ? withServerTime(prepared, Date.now()) : prepared.bytes;
+  return wrapped(c, bytes, 200, { 'Content-Type': 'application/json', ...headers });
 }
 
 /** Whether the caller says that it has the answer already: a list of tags, or a star. Weak tags compare by their value. */
@@ -37,8 +44,14 @@ function isKnown(header: string | undefined, tag: string): boolean {
   return header.split(',').some((candidate) => candidate.trim() === '*' || opaque(candidate) === opaque(tag));
 }
 
-/** Adds a field to the text of an object, so that a large answer is written as JSON once and not twice. */
-function withField(text: string, name: string, value: number): string {
-  const comma = text === '{}' ? '' : ',';
-  return `${text.slice(0, -1)}${comma}${JSON.stringify(name)}:${value}}`;
+/** Adds the field to the bytes of an object, so that a large answer is written as JSON once and not twice. */
+function withServerTime(prepared: Prepared, nowMs: number): Uint8Array<ArrayBuffer> {
+  if (prepared.timed?.atMs === nowMs) return prepared.timed.bytes;
+  const { length } = prepared.bytes;
+  const field = `${length > EMPTY_OBJECT ? ',' : ''}"serverTime":${nowMs}}`;
+  const bytes = Buffer.allocUnsafe(length - 1 + field.length);
+  bytes.set(prepared.bytes.subarray(0, -1));
+  bytes.write(field, length - 1, 'latin1');
+  prepared.timed = { atMs: nowMs, bytes };
+  return bytes;
 }

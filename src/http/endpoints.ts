@@ -70,8 +70,10 @@ type Spec<Q extends z.ZodObject, A extends z.ZodObject> = Omit<
 function endpoint<Q extends z.ZodObject, A extends z.ZodObject>(spec: Spec<Q, A>): Endpoint {
   const { keys: own, ...rest } = spec;
   const read: Endpoint['read'] = (reader, query, params) => spec.read(reader, query as z.output<Q>, params);
-  const keys: Endpoint['keys'] = (ids, query, params) => own?.(ids, query as z.output<Q>, params) ?? null;
-  return { serverTime: true, ...rest, read, keys };
+  const keyed: Pick<Endpoint, 'keys'> = own
+    ? { keys: (ids, query, params) => own(ids, query as z.output<Q>, params) }
+    : {};
+  return { serverTime: true, ...rest, ...keyed, read };
 }
 
 export const ENDPOINTS: readonly Endpoint[] = [

@@ -40,7 +40,12 @@ export function envelope(logger: Logger): MiddlewareHandler {
 }
 
 /** An answer of data that has everything that goes around one. */
-export function wrapped(c: Context, body: string | null, status: number, headers: Record<string, string>): Response {
+export function wrapped(
+  c: Context,
+  body: Uint8Array<ArrayBuffer> | null,
+  status: number,
+  headers: Record<string, string>,
+): Response {
   c.set('isWrapped', true);
   return new Response(body, { status, headers: Object.assign(headers, DATA_HEADERS, ownHeaders(c)) });
 }

@@ -3,57 +3,68 @@
  * the versions of the keys: an answer is never older than what reading it would give.
  */
 
-import type { Metrics } from '../telemetry/metrics.ts';
 import { type Prepared, prepare } from './answer.ts';
 import type { Endpoint } from './endpoints.ts';
 import type { Reader } from './known-models.ts';
 
-const MAX_ANSWERS = 500;
+const MAX_PLANS = 500;
 /** Larger answers are made anew each time. */
-const MAX_CHARS = 500_000;
+const MAX_BYTES = 500_000;
 
-type Kept = Prepared & { readonly versions: string };
+/** What one question takes: worked out once, and again when the models have changed. */
+type Plan = {
+  /** Of the list of models that it was made with. */
+  readonly edition: number;
+  readonly keys: readonly string[];
+  /** Counts a read of each of the families. */
+  readonly hit: () => void;
+  kept: { readonly answer: Prepared; readonly versions: string } | null;
+};
 
 export class PreparedAnswers {
   readonly #reader: Reader;
-  readonly #metrics: Metrics;
-  readonly #kept = new Map<string, Kept>();
+  readonly #plans = new Map<string, Plan>();
 
   constructor(reader: Reader) {
     this.#reader = reader;
-    this.#metrics = reader.metrics;
   }
 
-  async of(endpoint: Endpoint, query: unknown, params: Readonly<Record<string, string>>): Promise<Prepared> {
-    const { knownModels, publisher } = this.#reader;
-    const keys = endpoint.keys?.(await knownModels.ids(), query, params) ?? null;
-    if (keys === null || keys.length === 0) return this.#make(endpoint, query, params);
-    const edition = knownModels.edition;
+  async of(endpoint: Endpoint, query: object, params: Readonly<Record<string, string>>): Promise<Prepared> {
+    const plan = await this.#plan(endpoint, query, params);
     // Before the values: what is read afterwards may be newer than its versions say, and is then made anew, but never older.
-    const found = await publisher.versions(keys);
-    if (found === null) return this.#make(endpoint, query, params);
-    const name = `${endpoint.path} ${JSON.stringify([query, params])}`;
-    const versions = `${edition} ${found}`;
-    const kept = this.#kept.get(name);
-    if (kept?.versions === versions) {
-      for (const family of new Set(keys.map((key) => key.family)))
-        this.#metrics.cacheReads.inc({ family, result: 'hit' });
-      return kept;
+    const versions = plan === null ? null : await this.#reader.publisher.versions(plan.keys);
+    if (plan !== null && plan.kept !== null && plan.kept.versions === versions) {
+      plan.hit();
+      return plan.kept.answer;
     }
-    const made = await this.#make(endpoint, query, params);
-    this.#keep(name, { ...made, versions });
+    const made = prepare(await endpoint.read(this.#reader, query, params));
+    if (plan !== null && versions !== null)
+      plan.kept = made.bytes.length > MAX_BYTES ? null : { answer: made, versions };
     return made;
   }
 
-  async #make(endpoint: Endpoint, query: unknown, params: Readonly<Record<string, string>>): Promise<Prepared> {
-    return prepare(await endpoint.read(this.#reader, query, params));
-  }
-
-  #keep(name: string, kept: Kept): void {
-    this.#kept.delete(name);
-    if (kept.text.length > MAX_CHARS) return;
-    this.#kept.set(name, kept);
-    // A map remembers the order of its entries: the first one was kept longest ago.
-    if (this.#kept.size > MAX_ANSWERS) this.#kept.delete(this.#kept.keys().next().value ?? '');
+  /** Null: the answer is made of more than keys. */
+  async #plan(endpoint: Endpoint, query: object, params: Readonly<Record<string, string>>): Promise<Plan | null> {
+    if (endpoint.keys === undefined) return null;
+    const { knownModels, publisher, metrics } = this.#reader;
+    const ids = await knownModels.ids();
+    const { edition } = knownModels;
+    const name = `${endpoint.path} ${JSON.stringify(query)} ${JSON.stringify(params)}`;
+    const known = this.#plans.get(name);
+    if (known?.edition === edition) return known;
+    const targets = endpoint.keys(ids, query, params) ?? [];
+    if (targets.length === 0) return null;
+    const families = [...new Set(targets.map(({ family }) => family))];
+    // Looked up once: labels cost more than counting.
+    const counters = families.map((family) => metrics.cacheReads.labels({ family, result: 'hit' }));
+    const hit = () => {
+      for (const counter of counters) counter.inc();
+    };
+    const plan: Plan = { edition, keys: targets.map((target) => publisher.nameOf(target)), hit, kept: null };
+    this.#plans.delete(name);
+    this.#plans.set(name, plan);
+    // A map remembers the order of its entries: the first one was made longest ago.
+    if (this.#plans.size > MAX_PLANS) this.#plans.delete(this.#plans.keys().next().value ?? '');
+    return plan;
   }
 }

@@ -38,7 +38,8 @@ export function readRoutes(resources: Resources, access: Access, closing: AbortS
   const { corsOrigins } = resources.config.http;
   const routes = new Hono();
   const origin = corsOrigins.includes('*') ? '*' : [...corsOrigins];
-  const reads: MiddlewareHandler[] = [access.reads, considerate(resources)];
+  // What has nothing to do is left out: each one takes its part of every request.
+  const reads: MiddlewareHandler[] = [...(access.hasOpenReads ? [] : [access.reads]), considerate(resources)];
   if (corsOrigins.length > 0)
     reads.unshift(
       cors({
@@ -65,7 +66,7 @@ export function readRoutes(resources: Resources, access: Access, closing: AbortS
           serverTime,
         });
       },
-      source,
+      ...(source === null ? [] : [source]),
     );
   }
   add('/openapi.json', (c) => answer(c, openApiDocument(), { serverTime: false }));

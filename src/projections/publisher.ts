@@ -120,11 +120,18 @@ export class Publisher {
     return lists.flat();
   }
 
-  /** A text that stays the same as long as the values of the keys do; null when that cannot be told without reading them. */
-  async versions(targets: readonly Target[]): Promise<string | null> {
+  /** The name of a key in Redis. */
+  nameOf({ family, ids }: Target): string {
+    return this.#keys.key(family, ids);
+  }
+
+  /**
+   * A text that stays the same as long as the values of the keys (by name) do; null when that cannot be told without reading them.
+   */
+  async versions(keys: readonly string[]): Promise<string | null> {
     if (!this.available) return null;
     try {
-      return await this.#versions.read(targets);
+      return await this.#versions.read(keys);
     } catch {
       // Reading the values comes next and says what is wrong.
       this.#metrics.swallowed.inc({ reason: 'cache_read' });

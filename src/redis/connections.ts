@@ -8,9 +8,11 @@ import { CodedError, messageOf } from '../errors.ts';
 
 export type RedisRole = 'queue' | 'cache';
 
+/** A script's name tells how many keys it takes; of one that ends in `n` callers say it before the keys. */
 function script(name: string) {
-  const numberOfKeys = Number(/-(\d+)\.lua$/.exec(name)?.[1]);
-  return { lua: readFileSync(new URL(`./scripts/${name}`, import.meta.url), 'utf8'), numberOfKeys };
+  const numberOfKeys = /-(\d+)\.lua$/.exec(name)?.[1];
+  const lua = readFileSync(new URL(`./scripts/${name}`, import.meta.url), 'utf8');
+  return numberOfKeys === undefined ? { lua } : { lua, numberOfKeys: Number(numberOfKeys) };
 }
 
 const SCRIPTS = {
@@ -19,6 +21,7 @@ const SCRIPTS = {
   writePrice: script('price-set-1.lua'),
   publishTrade: script('publish-trade-2.lua'),
   takeWeight: script('take-weight-1.lua'),
+  keyVersions: script('versions-n.lua'),
 };
 
 const CONNECT_TIMEOUT_MS = 3000;
@@ -36,6 +39,7 @@ export interface ScriptedRedis extends Redis {
   writePrice(key: string, ...args: (string | number)[]): Promise<number>;
   publishTrade(guard: string, stream: string, ...args: (string | number)[]): Promise<number>;
   takeWeight(key: string, ...args: (string | number)[]): Promise<number>;
+  keyVersions(numberOfKeys: number, keys: readonly string[]): Promise<unknown[]>;
 }
 
 /**
