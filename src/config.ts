@@ -9,7 +9,7 @@ import type { z } from 'zod';
 import { type Arena, arenaReferences, arenaSchema, type Schedules } from './config/arena.ts';
 import { environmentFields, environmentSchema } from './config/environment.ts';
 import { deskFields } from './config/equities.ts';
-import { definedOnly, readDotEnv, readPrompts, readText } from './config/files.ts';
+import { definedOnly, readDotEnv, readPrompt, readPrompts, readText, SHIPPED_DESK_PROMPT } from './config/files.ts';
 import { type Credential, readCredentials } from './config/http.ts';
 import {
   accountFaults,
@@ -108,6 +108,8 @@ export type Config = {
   readonly arena: Arena;
   /** Wordings of prompts by the name that the arena file gives them; the shipped one under the empty name. */
   readonly prompts: Readonly<Record<string, PromptTemplate>>;
+  /** The shipped wording of the equities desk; see `forRun`. */
+  readonly deskPrompt: PromptTemplate;
   /** Where closed trades are posted to; null: nowhere. The secret is never logged. */
   readonly webhook: { readonly url: string; readonly secret: string; readonly timeoutMs: number } | null;
   /** Where people are told what is wrong; null: not there. The secrets are never logged. */
@@ -162,15 +164,18 @@ export function loadConfig(options: ConfigOptions = {}): Config {
   faults.push(...arenaFaults, ...unknownVariables(variables, [...named, ...secretFileNames(named)]));
   const names = deciders(references).flatMap(({ model }) => model.endpoint?.prompt ?? []);
   const prompts = readPrompts(names, path.dirname(arenaFile), faults);
+  const deskPrompt = readPrompt(SHIPPED_DESK_PROMPT, faults);
   const tokens = readCredentials(variables.NOF0_HTTP_TOKENS_FILE, cwd, faults);
-  if (faults.length > 0 || !environment.success || arena === null) {
+  if (faults.length > 0 || !environment.success || arena === null || deskPrompt === null) {
     throw new CodedError(
       'NOF0_CONFIG_INVALID',
       `${faults.length} fault${faults.length === 1 ? '' : 's'} in the configuration`,
       { faults },
     );
   }
-  return freeze(toConfig(environment.data, onlyModels(arena, options.models), { variables, cwd, prompts, tokens }));
+  return freeze(
+    toConfig(environment.data, onlyModels(arena, options.models), { variables, cwd, prompts, deskPrompt, tokens }),
+  );
 }
 
 /** The arena with some of its models. Throws NOF0_CONFIG_INVALID for one that it does not have. */
@@ -201,9 +206,11 @@ export function pace(arena: Arena, kind: MarketSettings['kind']): Schedules {
   };
 }
 
-/** The configuration as the desk of a run has it: traders, fees and limits of the equities desk, or those of the arena. */
+/** The configuration as the desk of a run has it: traders, fees, limits and wording of the equities desk, or those of the arena. */
 export function forRun(config: Config, kind: MarketSettings['kind']): Config {
-  return kind === 'equities' ? { ...config, arena: { ...config.arena, ...deskFields(config.arena.equities) } } : config;
+  if (kind !== 'equities') return config;
+  const { arena, prompts, deskPrompt } = config;
+  return { ...config, prompts: { ...prompts, '': deskPrompt }, arena: { ...arena, ...deskFields(arena.equities) } };
 }
 
 /** Faults of a zod error, each path prefixed with where the value came from. */
@@ -226,10 +233,11 @@ function toConfig(
     variables: Record<string, string>;
     cwd: string;
     prompts: Config['prompts'];
+    deskPrompt: PromptTemplate;
     tokens: readonly Credential[];
   },
 ): Config {
-  const { variables, cwd, prompts, tokens } = sources;
+  const { variables, cwd, prompts, deskPrompt, tokens } = sources;
   const queueRedisUrl = env.REDIS_QUEUE_URL ?? env.REDIS_URL;
   const cacheRedisUrl = env.REDIS_CACHE_URL ?? env.REDIS_URL;
   return {
@@ -283,6 +291,7 @@ function toConfig(
     },
     arena,
     prompts,
+    deskPrompt,
     secrets: secretValues(
       variables,
       // Keys of accounts that are not traded are not even held to be hidden.

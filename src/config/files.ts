@@ -24,7 +24,10 @@ export function readDotEnv(file: string, faults: Fault[]): Record<string, string
   return definedOnly(parseEnv(text));
 }
 
-const SHIPPED_PROMPT = fileURLToPath(new URL('../../config/prompts/decision.md', import.meta.url));
+const shipped = (name: string) => fileURLToPath(new URL(`../../config/prompts/${name}`, import.meta.url));
+const SHIPPED_PROMPT = shipped('decision.md');
+/** How the model of the equities desk is asked unless the arena file names another wording. */
+export const SHIPPED_DESK_PROMPT = shipped('equities.md');
 
 /** The prompts that the arena file names, relative to its folder, and the shipped one under the empty name. */
 export function readPrompts(

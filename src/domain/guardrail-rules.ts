@@ -58,6 +58,22 @@ export const ENTRY_RULES = [
       frame.desk === undefined || frame.desk.session.mayEnter ? null : 'the session takes no entries now',
   ),
   rule(
+    'NO_SIGNAL',
+    'The equities desk buys only what its screen has signalled as an entry and put before the model at this slot.',
+    [],
+    ({ frame: { desk }, asset }) =>
+      desk === undefined || desk.signals.some(({ type, symbol }) => type === 'entry' && symbol === asset.symbol)
+        ? null
+        : `there is no entry signal for ${asset.symbol} at this slot`,
+  ),
+  rule(
+    'NO_SHORT',
+    'The equities desk sells nothing that it does not hold: borrowing stocks is not modelled.',
+    [],
+    ({ frame, isLong, asset }) =>
+      frame.desk === undefined || isLong ? null : `${asset.symbol} would have to be borrowed to be sold`,
+  ),
+  rule(
     'STALE_FRAME',
     'The price in the frame is older than allowed at the slot.',
     ['maxPriceAge'],

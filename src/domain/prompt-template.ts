@@ -10,9 +10,14 @@ export const PLACEHOLDERS = {
   account: 'equity, free margin, margin in use, number of positions',
   positions: 'the open positions, one a line; "none" without any',
   market:
-    'the frame: prices, changes, funding, open interest, indicators, closes, highest leverage and size of every symbol',
+    'the frame: prices, changes, funding, open interest, indicators, closes, highest leverage and size of every symbol; of the equities desk prices, changes, sizes and indicators of the stocks in question',
   symbols: 'the names of the symbols, with commas between them',
   limits: 'what an entry is held to, with the pauses that hold now',
+  session: 'of the equities desk: its session, how long it lasts, whether entries are allowed',
+  signals: 'of the equities desk: the signals to confirm, and the ranked candidates',
+  sentiment: 'of the equities desk: what the news say about the stocks in question',
+  monitoring: "of the equities desk: the monitor's look at every open position",
+  market_context: 'of the equities desk: regime, volatility index, breadth, sectors',
   answer_format: 'how to answer, with an example that the platform accepts',
 } as const;
 

@@ -1,11 +1,11 @@
 /** The prompt of a language model: a template filled with the account and the market of a slot. */
 
-import type { DecisionContext, FrameAsset, Indicators, MarketFrame, PositionView } from '../domain/decision.ts';
+import type { DecisionContext, FrameAsset, MarketFrame, PositionView } from '../domain/decision.ts';
 import { type Limits, symbolLimits } from '../domain/limits.ts';
 import { fill, type PromptTemplate } from '../domain/prompt-template.ts';
 import { sha256 } from '../domain/random.ts';
-
-const CLOSES_SHOWN = 12;
+import { deskParts } from './prompt-desk.ts';
+import { indicatorLine, money, NO_DESK, number, type PromptParts, percent, percentOr, when } from './prompt-parts.ts';
 
 export type RenderedPrompt = {
   readonly system: string;
@@ -17,20 +17,28 @@ export type RenderedPrompt = {
 
 /** Renders what a model is told in one slot. The same template, context and frame always give the same text. */
 export function renderPrompt(template: PromptTemplate, context: DecisionContext, frame: MarketFrame): RenderedPrompt {
-  const values = {
-    time: new Date(context.slotMs).toISOString(),
-    decision_number: String(context.cycleNumber),
-    account: accountLines(context).join('\n'),
-    positions: positionLines(context).join('\n'),
-    market: [...marketLines(frame, context.limits), ...deskLines(frame.desk)].join('\n'),
-    symbols: Object.keys(frame.assets).sort().join(', '),
-    limits: limitLines(context).join('\n'),
-    answer_format: ANSWER_FORMAT,
-  };
   const { version } = template;
+  const shared = { time: when(context.slotMs), decision_number: String(context.cycleNumber) };
+  const values = {
+    ...shared,
+    ...(frame.desk === undefined ? arenaParts(context, frame) : deskParts(context, frame, frame.desk)),
+  };
   const system = fill(template.system, values);
   const user = fill(template.user, values);
   return { system, user, version, digest: sha256(`${version}\n${system}\n${user}`) };
+}
+
+/** What a trader of perpetual futures is told. */
+function arenaParts(context: DecisionContext, frame: MarketFrame): PromptParts {
+  return {
+    account: accountLines(context).join('\n'),
+    positions: positionLines(context).join('\n'),
+    market: marketLines(frame, context.limits).join('\n'),
+    symbols: Object.keys(frame.assets).sort().join(', '),
+    limits: limitLines(context).join('\n'),
+    answer_format: ANSWER_FORMAT,
+    ...NO_DESK,
+  };
 }
 
 const ANSWER_FORMAT = `Answer with one JSON object and nothing else:
@@ -107,10 +115,6 @@ function limitLines({ limits, history, slotMs }: DecisionContext): string[] {
   ];
 }
 
-function when(tsMs: number): string {
-  return new Date(tsMs).toISOString();
-}
-
 function positionLines({ positions, slotMs }: DecisionContext): string[] {
   return positions.length === 0 ? ['none'] : positions.map((position) => positionLine(position, slotMs));
 }
@@ -158,59 +162,4 @@ function tableRow(asset: FrameAsset, limits: Limits): string {
     `${own.minUsd.toFixed(2)} to ${own.maxUsd.toFixed(2)}`,
   ];
   return `| ${cells.join(' | ')} |`;
-}
-
-/** What the equities desk puts before its model: signals to confirm, and what it knows about their symbols. */
-function deskLines(desk: MarketFrame['desk']): string[] {
-  if (desk === undefined) return [];
-  const { session, signals, candidates, sentiment, monitoring, context } = desk;
-  return [
-    '',
-    `Session ${session.day}, closes ${when(session.closeMs)}; ${session.mayEnter ? 'entries are allowed' : 'no entries now'}.`,
-    'Signals to confirm or to pass over:',
-    ...signals.map(
-      ({ type, symbol, reason, price, confidence }) =>
-        `- ${type} ${symbol}: ${reason} at ${price}, confidence ${confidence}`,
-    ),
-    `Candidates: ${candidates.map(({ symbol, score, signals: seen }) => `${symbol} ${score} (${seen.join(', ')})`).join('; ') || 'none'}`,
-    `Sentiment (-1 to 1): ${
-      Object.entries(sentiment)
-        .map(([symbol, { score, newsCount }]) => `${symbol} ${score} of ${newsCount} headlines`)
-        .join('; ') || 'none'
-    }`,
-    ...Object.entries(monitoring).map(([symbol, look]) => `Position ${symbol}: ${JSON.stringify(look)}`),
-    `Market: ${context === null ? 'not known yet' : JSON.stringify(context)}`,
-  ];
-}
-
-function indicatorLine({ symbol, indicators, closes }: FrameAsset): string {
-  // A frame that was stored before an indicator existed lacks it.
-  const of = (key: keyof Indicators): string => number(indicators[key] ?? null);
-  return [
-    `${symbol}: EMA 20/50/200 ${of('ema20')} / ${of('ema50')} / ${of('ema200')}`,
-    `MACD ${of('macd')} signal ${of('macdSignal')} histogram ${of('macdHistogram')}`,
-    `RSI 7/14 ${of('rsi7')} / ${of('rsi14')}`,
-    `ATR 14 ${of('atr14')}`,
-    `Bollinger ${of('bollLower')} / ${of('bollMiddle')} / ${of('bollUpper')}`,
-    `20-bar low/high ${of('donchianLow20')} / ${of('donchianHigh20')}`,
-    `volume to its mean of 5/20 bars ${of('volumeRatio5')} / ${of('volumeRatio20')}`,
-    `closes ${closes.slice(-CLOSES_SHOWN).join(', ') || '-'}`,
-  ].join('; ');
-}
-
-function money(value: number): string {
-  return `${value.toFixed(2)} USD`;
-}
-
-function percent(fraction: number, digits = 2): string {
-  return `${(fraction * 100).toFixed(digits)} %`;
-}
-
-function percentOr(fraction: number | null, digits = 2): string {
-  return fraction === null ? '-' : percent(fraction, digits);
-}
-
-/** Six significant digits without an exponent: enough to decide on, and few tokens. */
-function number(value: number | null): string {
-  return value === null ? '-' : Number(value.toPrecision(6)).toString();
 }

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Config, loadConfig, pace } from '../../src/config.ts';
+import { type Config, forRun, loadConfig, pace } from '../../src/config.ts';
 import { CodedError, type Fault } from '../../src/errors.ts';
 import { createLogger, redactUrl } from '../../src/telemetry/logger.ts';
 import { Redactor } from '../../src/telemetry/redact.ts';
@@ -222,6 +222,9 @@ describe('reading', () => {
     const { prompts } = load({ arena, files: { 'short.md': short } });
     expect(prompts['short.md']).toMatchObject({ version: 'short-1', system: 'Trade.', user: '{{market}}' });
     expect(prompts['']?.version).toMatch(/^v\d+$/);
+    expect(forRun(load({ arena, files: { 'short.md': short } }), 'equities').prompts['']?.version).toMatch(
+      /^equities-v\d+$/,
+    );
     expect(faultsOf({ arena, files: { 'short.md': short.replace('market', 'markt') } })).toEqual([
       { path: 'short.md: (whole)', expected: expect.stringContaining('did you mean {{market}}?') },
     ]);

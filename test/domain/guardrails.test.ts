@@ -90,11 +90,12 @@ const pauseUntil = (code: 'DAILY_LOSS' | 'SHARPE_PAUSE', untilMs: number): Case 
 const aged = (ms: number): Case => ({ btc: { priceTsMs: SLOT_MS - ms } });
 const resting = (untilMs: number, symbol = 'BTC'): Case => ({ history: { cooldowns: [{ symbol, untilMs }] } });
 
-/** In a frame of the equities desk. */
-const inSession = (mayEnter: boolean): Case => ({
+/** In a frame of the equities desk, with a signal of the symbol. */
+const inSession = (mayEnter: boolean, symbol = 'BTC', type: 'entry' | 'exit' = 'entry'): Case => ({
   desk: {
     ...{ session: { day: '2025-05-09', openMs: 0, closeMs: 0, mayEnter }, context: null },
-    ...{ signals: [], candidates: [], sentiment: {}, monitoring: {} },
+    ...{ candidates: [], sentiment: {}, monitoring: {} },
+    signals: [{ type, symbol, reason: 'breakout', price: 100, confidence: 0.8 }],
   },
 });
 
@@ -110,6 +111,14 @@ const BOUNDARIES: Readonly<
     ],
   },
   NO_SESSION: { passes: [[{}, inSession(true)]], fails: [[{}, inSession(false)]] },
+  NO_SIGNAL: {
+    passes: [[{}, inSession(true)], [{}]],
+    fails: [
+      [{}, inSession(true, 'ETH')],
+      [{}, inSession(true, 'BTC', 'exit')],
+    ],
+  },
+  NO_SHORT: { passes: [[{}, inSession(true)], [short]], fails: [[short, inSession(true)]] },
   STALE_FRAME: {
     passes: [
       [{}, aged(59_999)],

@@ -18,8 +18,8 @@ import { REPO } from '../paths.ts';
 export const SLOT_MS = Date.UTC(2025, 6, 22, 12);
 
 /** The prompt that models are asked with unless the arena file names another one. */
-export function shippedPrompt(): PromptTemplate {
-  const read = parsePromptTemplate(readFileSync(path.join(REPO, 'config/prompts/decision.md'), 'utf8'));
+export function shippedPrompt(name: 'decision' | 'equities' = 'decision'): PromptTemplate {
+  const read = parsePromptTemplate(readFileSync(path.join(REPO, `config/prompts/${name}.md`), 'utf8'));
   if ('faults' in read) throw new Error(read.faults.join());
   return read.template;
 }
