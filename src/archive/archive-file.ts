@@ -12,6 +12,7 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import type { Digest } from '../store/archives.ts';
+import { crossing, pass } from '../telemetry/boundaries.ts';
 
 export type Take = (table: string, lines: readonly string[]) => Promise<void>;
 export type FileFacts = {
@@ -47,13 +48,14 @@ export async function writeArchiveFile(
       counted.add(table, lines);
       const text = lines.map((line) => `${table}\t${line}\n`).join('');
       if (!gzip.write(text)) await Promise.race([once(gzip, 'drain'), written]);
+      pass('write archive rows', 'after');
     });
     gzip.end();
     await written;
-    await sync(draft);
+    await crossing('sync archive file', () => sync(draft));
     const file = `${name}.jsonl.gz`;
-    await rename(draft, path.join(dir, file));
-    await sync(dir);
+    await crossing('name archive file', () => rename(draft, path.join(dir, file)));
+    await crossing('sync archive folder', () => sync(dir));
     return { file, bytes: checksum.bytes, sha256: checksum.hex, tables: counted.digests };
   } catch (error) {
     await rm(draft, { force: true });

@@ -1,4 +1,4 @@
-/** `nof0 backup`: the whole database of a run in a folder, while the run goes on. */
+/** `nof0 backup`: the whole database of a run and its archived rows in a folder, while the run goes on. */
 
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
@@ -6,6 +6,8 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { parseDuration } from '../domain/time.ts';
+import { CodedError } from '../errors.ts';
+import { archiveDir } from '../run.ts';
 import { dump } from '../store/backup/dump.ts';
 import { MANIFEST, type Manifest } from '../store/backup/manifest.ts';
 import { parseCount } from './flags.ts';
@@ -22,7 +24,7 @@ export function backupCommand(program: Command): void {
   program
     .command('backup')
     .description(
-      'write the whole database of the run into a folder, as it stands at one moment; the run may go on meanwhile',
+      'write the whole database of the run and its archived rows into a folder, as they stand at one moment; the run may go on meanwhile',
     )
     .option('--to <dir>', 'folder of the backups, one folder each (default: backups in the folder of the run)')
     .option('--keep <n>', 'afterwards delete all but the newest n of this run')
@@ -47,15 +49,36 @@ async function backUp(session: Session, folder: string, keep: number | null, jso
   const startedAt = new Date();
   await mkdir(folder, { recursive: true });
   const dir = path.join(folder, nameOf(session.run, startedAt));
-  const manifest = await dump({ databaseUrl: session.servers.databaseUrl, run: session.run, dir });
-  if (json) printJson({ run: session.run, dir, takenAt: manifest.takenAt, rows: rowsOf(manifest) });
+  const archive = archiveDir(session.config, session.run);
+  const [newest] = (await backupsOf(session.run, folder)).slice(-1);
+  const manifest = await dump({
+    ...{ databaseUrl: session.servers.databaseUrl, run: session.run, dir, archiveDir: archive },
+    earlier: newest === undefined ? undefined : path.join(folder, newest),
+  });
+  const { takenAt, archived, archivedMissing } = manifest;
+  const files = { archived: archived.length, archivedMissing };
+  if (json) printJson({ run: session.run, dir, takenAt, rows: rowsOf(manifest), ...files });
   else {
     print(dir);
     const seconds = ((Date.now() - startedAt.getTime()) / 1000).toFixed(1);
     note(`${rowsOf(manifest).toLocaleString('en-US')} rows of ${manifest.tables.length} tables in ${seconds} s`);
+    if (archived.length > 0) note(`and ${archived.length} files of archived rows`);
   }
-  if (keep === null) return;
-  const old = (await backupsOf(session.run, folder)).slice(0, -keep);
+  if (keep !== null) await forgetOld(session.run, folder, keep);
+  if (archivedMissing.length > 0) throw incomplete(dir, archive, archivedMissing);
+}
+
+/** The backup stands, and whoever watches must learn what it cannot bring back. */
+function incomplete(dir: string, archive: string, missing: readonly string[]): CodedError {
+  const names = missing.slice(0, 3).join(', ');
+  return new CodedError(
+    'NOF0_ARCHIVE_BROKEN',
+    `${dir} is whole but for ${missing.length} files of archived rows that are missing or damaged in ${archive}: ${names}${missing.length > 3 ? ', …' : ''}`,
+  );
+}
+
+async function forgetOld(run: string, folder: string, keep: number): Promise<void> {
+  const old = (await backupsOf(run, folder)).slice(0, -keep);
   for (const each of old) await rm(path.join(folder, each), { recursive: true, force: true });
   if (old.length > 0) note(`deleted ${old.length} older`);
 }

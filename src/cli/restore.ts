@@ -2,7 +2,8 @@
 
 import path from 'node:path';
 import type { Command } from 'commander';
-import { forgetKeys } from '../run.ts';
+import { archiveDir, forgetKeys } from '../run.ts';
+import { bringArchived } from '../store/backup/archive-files.ts';
 import { load } from '../store/backup/load.ts';
 import { type Manifest, readBackup } from '../store/backup/manifest.ts';
 import { dropDatabase, replacementFor } from '../store/backup/replace.ts';
@@ -40,6 +41,8 @@ async function restore(session: Session, dir: string, manifest: Manifest, drop: 
   let kept: string | null;
   try {
     await load(replacement.url, dir, manifest, (table, rows) => note(`${table}: ${rows.toLocaleString('en-US')} rows`));
+    const files = await bringArchived(manifest.archived, dir, archiveDir(session.config, session.run));
+    if (files > 0) note(`${files} files of archived rows`);
     await forgetKeys(session.servers, session.prefix);
     kept = await replacement.swap();
   } catch (error) {
@@ -51,6 +54,8 @@ async function restore(session: Session, dir: string, manifest: Manifest, drop: 
   print(`run ${session.run} is what run ${manifest.run} was at ${manifest.takenAt}`);
   note(`${((Date.now() - startedAt) / 1000).toFixed(1)} s; ${published} promises taken up`);
   if (kept !== null && !drop) note(`what stood there before is the database ${kept}; drop it when all is well`);
+  if (manifest.archivedMissing.length > 0)
+    note(`the backup lacked ${manifest.archivedMissing.length} files of archived rows; see nof0 archive list`);
   note(`check it with: nof0 verify --run ${session.run}`);
 }
 

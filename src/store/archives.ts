@@ -1,5 +1,6 @@
 /** Days of rows that leave the tables for a file and may come back: what they are, and the list of their files. */
 
+import { crossing } from '../telemetry/boundaries.ts';
 import type { Database, Queryable } from './database.ts';
 
 export const ARCHIVE_KINDS = ['ticks', 'contexts', 'candles', 'frames', 'decisions'] as const;
@@ -227,9 +228,11 @@ async function deleteRows(tx: Queryable, kind: ArchiveKind, fromMs: number, toMs
     );
   }
   for (const { table, where } of KINDS[kind].shares.toReversed()) {
-    const [digest] = await tx.query<Digest>(
-      `WITH gone AS (DELETE FROM ${table} t WHERE ${where} RETURNING row_to_json(t)::text AS line) SELECT ${DIGEST} FROM gone`,
-      [fromMs, toMs],
+    const [digest] = await crossing(`delete ${table}`, () =>
+      tx.query<Digest>(
+        `WITH gone AS (DELETE FROM ${table} t WHERE ${where} RETURNING row_to_json(t)::text AS line) SELECT ${DIGEST} FROM gone`,
+        [fromMs, toMs],
+      ),
     );
     digests[table] = digest ?? { rows: 0, sum: '0' };
   }
@@ -258,7 +261,7 @@ async function dropTicks(tx: Queryable, fromMs: number): Promise<Digests> {
   const [digest] = await tx.query<Digest>(
     `SELECT ${DIGEST} FROM (SELECT row_to_json(t)::text AS line FROM ${partition} t) lines`,
   );
-  await tx.query(`DROP TABLE ${partition}`);
+  await crossing('drop partition', () => tx.query(`DROP TABLE ${partition}`));
   return { price_ticks: digest ?? { rows: 0, sum: '0' } };
 }
 

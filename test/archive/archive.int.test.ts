@@ -7,17 +7,12 @@ import { ingestPushed } from '../../src/engine/ingest-prices.ts';
 import { recomputeModel } from '../../src/engine/recompute-analytics.ts';
 import { TASKS } from '../../src/maintenance/tasks.ts';
 import { listArchives, releaseArchive, removeArchived } from '../../src/store/archives.ts';
-import { ensurePartitions } from '../../src/store/tick-partitions.ts';
 import { observeBoundaries } from '../../src/telemetry/boundaries.ts';
-import { type Arena, arenaConfig, count, never, one, openTestArena, PROVIDER, tick } from '../engine/arena.ts';
+import { type Arena, arenaConfig, count, never, one, openTestArena, tick } from '../engine/arena.ts';
 import { runNof0 } from '../processes.ts';
 import { tempDir } from '../temp-dir.ts';
-
-const DAY_MS = 86_400_000;
-const DAY = Date.UTC(2025, 5, 1);
-/** Everything of DAY and the day after it is old, nothing of the third day is. */
-const NOW = DAY + 92 * DAY_MS;
-const YEAR_MS = 365 * DAY_MS;
+import { DAY, DAY_MS, NOW, retentionOf } from './days.ts';
+import { addCycles, addMarket, rowsOf } from './stage.ts';
 
 let arena: Arena;
 let dir: string;
@@ -27,75 +22,21 @@ beforeEach(async () => {
   dir = await tempDir('nof0-archive-');
   arena = await openTestArena(arenaConfig({ history: '30m' }));
   const { logger, metrics } = arena.stories;
-  const days = { ticks: 90 * DAY_MS, contexts: 90 * DAY_MS, frames: 90 * DAY_MS, decisions: 90 * DAY_MS };
-  needs = { db: arena.db, dir, logger, metrics, retention: { ...days, candles: YEAR_MS } };
+  needs = { db: arena.db, dir, logger, metrics, retention: retentionOf(90) };
 });
 afterEach(async () => {
   await arena.run.close();
   await rm(dir, { recursive: true, force: true });
 });
 
-/** Prices, contexts and frames of three days, matched. */
-async function addMarket(): Promise<void> {
-  for (let day = 0; day < 3; day++) {
-    const at = DAY + day * DAY_MS;
-    const ticks = Array.from({ length: 50 }, (_, i) => tick(i % 2 ? 'BTC' : 'ETH', at + i * 1000, 100 + i / 7));
-    await ensurePartitions(arena.db, ticks);
-    const context = {
-      markPrice: 1.1,
-      midPrice: null,
-      oraclePrice: 0.1 + 0.2,
-      fundingRate: 1e-9,
-      openInterest: 3,
-      volume24h: 4,
-    };
-    const contexts = [{ symbol: 'BTC', tsMs: at, ...context }];
-    const batch = { ticks, candles: [], contexts, fundings: [], watermarkMs: at + DAY_MS - 1 };
-    await ingestPushed(arena.stories, batch, at + DAY_MS - 1, never);
-    await arena.db.query(
-      `INSERT INTO market_frames (market_provider, slot_ms, digest, payload) VALUES ($1, $2, 'd', '{"a": [1.50, "\\u2028\\n"]}')`,
-      [PROVIDER, at],
-    );
-  }
-}
-
-/** Two cycles a day and model with what was said, counted by the analytics. */
-async function addCycles(): Promise<void> {
-  await arena.db.query(
-    `WITH cycles AS (
-       INSERT INTO decision_cycles (model_id, slot_ms, cycle_number, step, context, decisions, success, executed_at)
-       SELECT m.id, $1::bigint + n * 43200000, n + 1, 'done', '{"x": 1}', '[{"action": "open_long", "confidence": 0.7, "leverage": 2, "reason": "why"}]', true,
-              to_timestamp(($1::bigint + n * 43200000) / 1000.0)
-       FROM models m, generate_series(0, 5) n ORDER BY n, m.id RETURNING id, model_id, slot_ms
-     ), talks AS (INSERT INTO conversations (model_id, decision_cycle_id) SELECT model_id, id FROM cycles RETURNING id)
-     INSERT INTO conversation_messages (conversation_id, role, content) SELECT id, role, E'said\\n\\u2028' || id FROM talks, unnest(ARRAY['user', 'assistant']) role`,
-    [DAY],
-  );
-  for (const id of ['holder', 'twin']) await computeModelAnalytics(arena.stories, id, DAY + 3 * DAY_MS);
-}
-
-const TABLES = [
-  'price_ticks',
-  'market_asset_ctx',
-  'market_frames',
-  'decision_cycles',
-  'conversations',
-  'conversation_messages',
-];
-/** All rows of the tables that are archived. */
-const rows = () =>
-  one<Record<string, unknown[]>>(
-    arena.db,
-    `SELECT ${TABLES.map((t) => `(SELECT jsonb_agg(to_jsonb(t) ORDER BY to_jsonb(t)::text) FROM ${t} t) AS ${t}`).join(', ')}`,
-  );
 const archive = () => archiveDue(needs, NOW, never);
 const files = async () => (await readdir(dir)).sort();
 
 describe('days that are old enough', () => {
   it('leave the tables for files, each once, and come back as they were', async () => {
-    await addMarket();
-    await addCycles();
-    const before = await rows();
+    await addMarket(arena);
+    await addCycles(arena);
+    const before = await rowsOf(arena.db);
     expect(await archive()).toEqual({ days: 8, rows: 2 * (50 + 1 + 1) + 2 * 4 * 2 + 2 * 4 * 2, complete: true });
     expect(await files()).toHaveLength(8);
     expect(await count(arena.db, 'price_ticks')).toBe(50);
@@ -104,7 +45,7 @@ describe('days that are old enough', () => {
     expect(await count(arena.db, `pg_class WHERE relname IN ('price_ticks_20250601', 'price_ticks_20250602')`)).toBe(0);
     expect(await archive()).toEqual({ days: 0, rows: 0, complete: true });
     for (const { id } of await listArchives(arena.db)) await restoreArchive(needs, id);
-    expect(await rows()).toEqual(before);
+    expect(await rowsOf(arena.db)).toEqual(before);
     // What came back stays until it is released, and then leaves without a second file.
     expect(await archive()).toMatchObject({ days: 0 });
     for (const { id } of await listArchives(arena.db)) expect(await releaseArchive(arena.db, id)).toBe(true);
@@ -114,7 +55,7 @@ describe('days that are old enough', () => {
   });
 
   it('change no analytics when their cycles leave and when they come back', async () => {
-    await addCycles();
+    await addCycles(arena);
     const agrees = async () => {
       await computeModelAnalytics(arena.stories, 'holder', DAY + 3 * DAY_MS);
       const checked = await recomputeModel(arena.db, 'synthetic', 'holder', DAY + 3 * DAY_MS);
@@ -130,8 +71,8 @@ describe('days that are old enough', () => {
   });
 
   it('keep the newest cycle of every model, cycles that are not counted yet and ticks that are not matched yet', async () => {
-    await addMarket();
-    await addCycles();
+    await addMarket(arena);
+    await addCycles(arena);
     await arena.db.query(`DELETE FROM decision_cycles WHERE slot_ms > $1`, [DAY + DAY_MS]);
     await arena.db.query(
       `INSERT INTO analytics_pending (model_id, kind, item) SELECT model_id, 'cycle', id::text FROM decision_cycles WHERE model_id = 'twin' AND slot_ms = $1`,
@@ -153,7 +94,7 @@ describe('days that are old enough', () => {
   });
 
   it('without rows get no file', async () => {
-    await addMarket();
+    await addMarket(arena);
     await arena.db.query('DELETE FROM price_ticks WHERE ts_ms < $1', [DAY + DAY_MS]);
     expect(await archive()).toMatchObject({ days: 5, complete: true });
     expect(await count(arena.db, `pg_class WHERE relname = 'price_ticks_20250601'`)).toBe(0);
@@ -161,7 +102,7 @@ describe('days that are old enough', () => {
   });
 
   it('to which a late tick comes afterwards get a second file, and the tick is taken in all the same', async () => {
-    await addMarket();
+    await addMarket(arena);
     await archive();
     const batch = { ticks: [tick('BTC', DAY + 999, 5)], candles: [], contexts: [], fundings: [], watermarkMs: 0 };
     await ingestPushed(arena.stories, batch, NOW, never);
@@ -176,7 +117,7 @@ describe('days that are old enough', () => {
 
 describe('the tasks', () => {
   it('make partitions ahead in market time, and archive into the folder of the run', async () => {
-    await addMarket();
+    await addMarket(arena);
     const { resources } = arena.run;
     const made = () => TASKS['make-partitions'](resources, never, arena.stories, NOW);
     expect(await made()).toMatchObject({ note: { made: 4 } });
@@ -194,7 +135,7 @@ describe('the tasks', () => {
   });
 
   it('have their command: list, run, restore, release', async () => {
-    await addMarket();
+    await addMarket(arena);
     const { servers } = arena.run;
     const env = {
       ...{
@@ -227,12 +168,11 @@ describe('whatever ends the process', () => {
   }
 
   it('between any two steps, nothing is lost and nothing is archived twice', async () => {
-    await addMarket();
-    await addCycles();
+    await addMarket(arena);
+    await addCycles(arena);
     // One day of every kind.
-    const day = 91 * DAY_MS;
-    needs = { ...needs, retention: { ...needs.retention, ticks: day, contexts: day, frames: day, decisions: day } };
-    const before = await rows();
+    needs = { ...needs, retention: retentionOf(91) };
+    const before = await rowsOf(arena.db);
     const places = await boundaries();
     expect(places.length).toBeGreaterThan(30);
     for (const { id } of await listArchives(arena.db)) await restoreArchive(needs, id);
@@ -256,26 +196,26 @@ describe('whatever ends the process', () => {
       await archive();
       expect(await files()).toEqual(archives.map(({ file }) => file).sort());
       for (const { id } of archives) await restoreArchive(needs, id);
-      expect(await rows()).toEqual(before);
+      expect(await rowsOf(arena.db)).toEqual(before);
     }
   });
 
   it('two that run at the same time archive every day once', async () => {
-    await addMarket();
-    await addCycles();
-    const before = await rows();
+    await addMarket(arena);
+    await addCycles(arena);
+    const before = await rowsOf(arena.db);
     await Promise.allSettled([archive(), archive(), archive()]);
     await archive();
     const archives = await listArchives(arena.db);
     expect(archives.map(({ part, state }) => `${part} ${state}`)).toEqual(Array(8).fill('1 removed'));
     for (const { id } of archives) await restoreArchive(needs, id);
-    expect(await rows()).toEqual(before);
+    expect(await rowsOf(arena.db)).toEqual(before);
   });
 });
 
 describe('rows are removed only when their file holds them', () => {
   it('a file that is gone, cut short or another one is written again before anything is removed', async () => {
-    await addMarket();
+    await addMarket(arena);
     const [first] = await boundToWrite();
     expect(first?.state).toBe('written');
     let file = path.join(dir, first?.file ?? '');
@@ -292,7 +232,7 @@ describe('rows are removed only when their file holds them', () => {
   });
 
   it('rows that came or changed since they were written are not removed with it', async () => {
-    await addMarket();
+    await addMarket(arena);
     const [first] = await boundToWrite();
     await ingestPushed(
       arena.stories,
@@ -310,7 +250,7 @@ describe('rows are removed only when their file holds them', () => {
   });
 
   it('a broken file is not restored, and restored rows that were changed are not removed for it', async () => {
-    await addMarket();
+    await addMarket(arena);
     await archive();
     const [frames] = (await listArchives(arena.db)).filter(({ kind }) => kind === 'frames');
     if (frames === undefined) throw new Error('no frames were archived');

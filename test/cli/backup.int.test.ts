@@ -103,3 +103,32 @@ it('keeps the newest backups and deletes older ones', async () => {
   for (let made = 0; made < 3; made += 1) await ok('backup', '--to', folder, '--keep', '2');
   expect(await readdir(folder)).toHaveLength(2);
 }, 120_000);
+
+it('brings back the rows that had left the database, files and all, and says which file is lost', async () => {
+  const archive = path.join(dir, 'data', RUN, 'archive');
+  const folder = path.join(dir, 'archived');
+  expect(await ok('archive', 'run')).toMatch(/[1-9]\d* days archived/);
+  const files = (await readdir(archive)).sort();
+  const listed = JSON.parse(await ok('archive', 'list', '--json')) as {
+    id: number;
+    tables: Record<string, { rows: number }>;
+  }[];
+  const whole = JSON.parse(await ok('backup', '--to', folder, '--json')) as { dir: string; archived: number };
+  expect(whole.archived).toBe(files.length);
+  await rm(archive, { recursive: true });
+  const restored = await run('restore', whole.dir, '--drop');
+  expect(restored.output).toContain(`${files.length} files of archived rows`);
+  expect((await readdir(archive)).sort()).toEqual(files);
+  const back = await ok('archive', 'restore', ...listed.map(({ id }) => String(id)));
+  for (const { id, tables } of listed) {
+    const rows = Object.values(tables).reduce((sum, each) => sum + each.rows, 0);
+    expect(back).toContain(`archive ${id}: ${rows} rows came back`);
+  }
+  // The next backup has it from the one before; one that stands alone cannot have it.
+  await rm(path.join(archive, files[0] ?? ''));
+  expect(JSON.parse(await ok('backup', '--to', folder, '--json'))).toMatchObject({ archived: files.length });
+  const lacking = await run('backup', '--to', path.join(dir, 'alone'));
+  expect(lacking.code).toBe(1);
+  expect(lacking.output).toMatch(new RegExp(`NOF0_ARCHIVE_BROKEN[^]*${files[0]}`));
+  expect(await readdir(path.join(dir, 'alone'))).toHaveLength(1);
+}, 240_000);

@@ -80,7 +80,9 @@ const podSchema = z.object({
     securityContext: z.object({ runAsNonRoot: z.literal(true) }),
     terminationGracePeriodSeconds: z.number().optional(),
     containers: z.tuple([container]),
-    volumes: z.array(z.object({ name: z.string() })),
+    volumes: z.array(
+      z.object({ name: z.string(), persistentVolumeClaim: z.object({ claimName: z.string() }).optional() }),
+    ),
   }),
 });
 
@@ -220,6 +222,9 @@ describe.each(pods)('the pods of $name', ({ name, pod }) => {
     const paths = own.volumeMounts.map(({ mountPath }) => mountPath);
     expect(paths).toEqual(expect.arrayContaining([configOf(pod).dataDir, '/tmp']));
     if (own.args[0] === 'backup') expect(paths).toContain(own.args[own.args.indexOf('--to') + 1]);
+    // Archived rows: workers write them, backups copy them.
+    const shared = pod.spec.volumes.find((volume) => volume.name === 'data')?.persistentVolumeClaim?.claimName;
+    expect(shared).toBe(own.args[0] === 'backup' || own.args[0] === 'worker' ? 'nof0-data' : undefined);
   });
 
   it('are given the time that they take to stop', () => {

@@ -59,7 +59,7 @@ beforeAll(async () => {
     INSERT INTO effects (kind, target, payload) VALUES ('stream', 'carry', '{"id": "standing", "revision": 0}'), ('project', 'leaderboard', '{}');
     SELECT nextval('projection_seq') FROM generate_series(1, 41);
   `);
-  manifest = await dump({ databaseUrl: url, run: 'test', dir });
+  manifest = await dump({ databaseUrl: url, run: 'test', dir, archiveDir: path.join(dir, 'none') });
 });
 afterAll(async () => {
   await drop();
@@ -94,6 +94,7 @@ describe('a backup', () => {
       databaseUrl: url,
       run: 'test',
       dir: second,
+      archiveDir: path.join(dir, 'none'),
       // Between two tables of the backup: one commit that changes two of those that come after.
       onTable: async (name) => {
         if (name !== 'accounts') return;
@@ -161,7 +162,9 @@ describe('a backup', () => {
     const known = await knownMigrations();
     await migrate(older.url, known.slice(0, -1));
     await query(`INSERT INTO symbols (symbol) VALUES ('OLD')`, older.url);
-    expect((await dump({ databaseUrl: older.url, run: 'test', dir: from })).migrations).toEqual(known.slice(0, -1));
+    expect(
+      (await dump({ databaseUrl: older.url, run: 'test', dir: from, archiveDir: path.join(dir, 'none') })).migrations,
+    ).toEqual(known.slice(0, -1));
     const copy = await restored(from);
     try {
       expect(await rowsOf('symbols', copy.url)).toEqual([expect.stringContaining('OLD')]);

@@ -10,6 +10,7 @@ import { createGzip } from 'node:zlib';
 import pg from 'pg';
 import { to } from 'pg-copy-streams';
 import { MIGRATE_LOCK } from '../migrate.ts';
+import { type ArchiveSource, listArchived, type SavedFiles, saveArchived } from './archive-files.ts';
 import { type BackupTable, fileOf, MANIFEST, type Manifest } from './manifest.ts';
 
 /** The tables of the run: all that are there, but for the list of migrations, which restoring writes itself. */
@@ -25,7 +26,7 @@ const PARTITIONS = `
   FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = $1 ORDER BY c.relname`;
 const SEQUENCES = `SELECT sequencename AS name, last_value AS value FROM pg_sequences WHERE schemaname = 'public' ORDER BY sequencename`;
 
-export type DumpOptions = {
+export type DumpOptions = ArchiveSource & {
   readonly databaseUrl: string;
   readonly run: string;
   /** The folder of the backup; it appears whole or not at all. */
@@ -44,7 +45,12 @@ export async function dump(options: DumpOptions): Promise<Manifest> {
   try {
     // Nobody changes the tables meanwhile.
     await client.query('SELECT pg_advisory_lock_shared(hashtextextended($1, 0))', [MIGRATE_LOCK]);
-    const manifest = await inSnapshot(client, () => dumpAll(client, draft, options));
+    const [rows, listed] = await inSnapshot(client, async () => {
+      const dumped = await dumpAll(client, draft, options);
+      return [dumped, await listArchived(client)] as const;
+    });
+    // A file that goes meanwhile was never finished: its rows are in the tables.
+    const manifest: Manifest = { ...rows, ...(await saveArchived(listed, draft, options)) };
     await writeFile(path.join(draft, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`, { flush: true });
     await rename(draft, options.dir);
     return manifest;
@@ -63,7 +69,9 @@ async function inSnapshot<T>(client: pg.Client, work: () => Promise<T>): Promise
   return result;
 }
 
-async function dumpAll(client: pg.Client, dir: string, { run, onTable }: DumpOptions): Promise<Manifest> {
+type Rows = Omit<Manifest, keyof SavedFiles>;
+
+async function dumpAll(client: pg.Client, dir: string, { run, onTable }: DumpOptions): Promise<Rows> {
   // The first statement takes the snapshot.
   const now = await client.query<{ now: Date }>('SELECT clock_timestamp() AS now');
   const migrations = await client.query<{ name: string }>(

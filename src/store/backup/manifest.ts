@@ -1,12 +1,11 @@
 /** What a backup is: a folder with this description, and a file a table that holds its rows as Postgres' COPY writes them. */
 
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { CodedError, messageOf } from '../../errors.ts';
 import { knownMigrations } from '../schema-engine.ts';
+import { archivedFile, archiveFolder, digestOf } from './archive-files.ts';
 
 export const MANIFEST = 'backup.json';
 
@@ -39,6 +38,10 @@ const manifestSchema = z.strictObject({
   tables: z.array(tableSchema).min(1),
   /** Value null: nothing has been drawn yet. */
   sequences: z.array(z.strictObject({ name, value: z.int().nullable() })),
+  /** Files of rows that have left the tables, in the folder `archive` of the backup. */
+  archived: z.array(archivedFile).default([]),
+  /** Names of those that were lost or damaged when the backup was made. */
+  archivedMissing: z.array(z.string()).default([]),
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
@@ -58,11 +61,9 @@ export async function readBackup(dir: string): Promise<Manifest> {
   if (strange.length > 0)
     throw invalid(`it was made by a newer version, with ${strange.join(', ')}; restore it with that version`);
   for (const table of manifest.tables) {
-    const digest = await digestOf(fileOf(dir, table.name)).catch((error: unknown) => {
-      throw invalid(messageOf(error));
-    });
-    if (digest !== table.sha256) throw invalid(`${table.name}.copy.gz is damaged: its digest differs`);
+    await compare(fileOf(dir, table.name), table.sha256);
   }
+  for (const { file, sha256 } of manifest.archived) await compare(path.join(archiveFolder(dir), file), sha256);
   return manifest;
 }
 
@@ -75,10 +76,10 @@ async function readManifest(dir: string): Promise<Manifest> {
   }
 }
 
-async function digestOf(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
+async function compare(file: string, sha256: string): Promise<void> {
+  const digest = await digestOf(file);
+  if (digest === null) throw invalid(`${path.basename(file)} cannot be read`);
+  if (digest !== sha256) throw invalid(`${path.basename(file)} is damaged: its digest differs`);
 }
 
 function invalid(reason: string): CodedError {
