@@ -183,6 +183,20 @@ describe('answers', () => {
     expect(result).toMatchObject({ status: 'rejected', code: 'NOF0_EXCHANGE_SIGNATURE' });
   });
 
+  it('after a fill tell the numbers of stop and target, which the exchange itself only says to wait', async () => {
+    answerAs((type) =>
+      type === 'updateLeverage' ? OK_DEFAULT : ok(filled('0.001'), 'waitingForTrigger', 'waitingForTrigger'),
+    );
+    orders.set(cloid(2), known('open', { oid: 21, isTrigger: true }));
+    const target = { ...stop(3), kind: 'target' as const, triggerPrice: 90_000, grouping: 'normalTpsl' as const };
+    // The target is not to be found yet: it stands all the same.
+    expect(await send([order(1), stop(2, { grouping: 'normalTpsl' }), target])).toMatchObject([
+      { status: 'filled', oid: 7 },
+      { status: 'resting', oid: 21 },
+      { status: 'resting', oid: null },
+    ]);
+  });
+
   it('after a fill in part tell what became of the sleeping stop', async () => {
     answerAs((type) => (type === 'updateLeverage' ? OK_DEFAULT : ok(filled('0.0004'), 'waitingForFill')));
     orders.set(cloid(2), known('canceled', { sz: '0.001' }));

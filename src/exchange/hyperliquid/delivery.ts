@@ -95,18 +95,22 @@ export class Delivery {
     return this.#withChildren(user, request, results);
   }
 
-  /** Taken in part, an order may have taken its sleeping children with it: they are looked up. */
+  /**
+   * Of the children of an order that was taken the exchange only says that they wait. They are looked up: for their numbers, and because an
+   * order that was taken in part may have taken them with it.
+   */
   async #withChildren(user: string, request: SignedRequest, results: OrderResult[]): Promise<OrderResult[]> {
-    const [parent] = results;
+    const [parent, ...children] = results;
     const asked = z
       .array(z.object({ s: z.string() }))
       .catch([])
       .parse(request.action.orders)[0];
     if (request.action.grouping !== 'normalTpsl' || parent?.status !== 'filled') return results;
-    if (parent.filledSize >= Number(asked?.s ?? 0)) return results;
+    const inPart = parent.filledSize < Number(asked?.s ?? 0);
+    const unclear = children.filter((child) => inPart || (child.status === 'resting' && child.oid === null));
     const found = await this.lookup(
       user,
-      results.slice(1).map((child) => child.cloid),
+      unclear.map((child) => child.cloid),
     );
     const byCloid = new Map(found.map((result) => [result.cloid, result]));
     return results.map((result) => byCloid.get(result.cloid) ?? result);
