@@ -8,5 +8,8 @@ const ESCAPES = /\\(u0000|ud[89a-f][0-9a-f]{2}|.)/g;
  * whole statement for either, so they become U+FFFD.
  */
 export function toJsonb(value: unknown): string {
-  return JSON.stringify(value).replace(ESCAPES, (all, code: string) => (code.length > 1 ? '\\ufffd' : all));
+  const text = JSON.stringify(value);
+  // Most text has neither, and looking at each of its escapes costs more than making it.
+  if (!text.includes('\\u')) return text;
+  return text.replace(ESCAPES, (all, code: string) => (code.length > 1 ? '\\ufffd' : all));
 }
