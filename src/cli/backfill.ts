@@ -5,11 +5,10 @@ import { type BackfillProgress, backfill } from '../engine/backfill.ts';
 import { openStories } from '../resources.ts';
 import { parsePast, parseWord } from './flags.ts';
 import { badFlag, print } from './output.ts';
+import { startBar } from './progress.ts';
 import { type CommonFlags, withSession } from './session.ts';
 
 type BackfillFlags = CommonFlags & { symbols?: string; interval: string; from: string; to?: string };
-
-const BAR_WIDTH = 30;
 
 export function backfillCommand(program: Command): void {
   program
@@ -29,18 +28,11 @@ export function backfillCommand(program: Command): void {
         const { stories } = await openStories(await session.resources('backfill'));
         const known = (await stories.market.assets()).map((asset) => asset.symbol);
         const symbols = flags.symbols?.split(',').map((name) => parseWord('--symbols', name.trim(), known)) ?? known;
-        const { missing, stored } = await backfill(stories, { symbols, fromMs, toMs }, showBar);
-        if (process.stderr.isTTY) process.stderr.write('\n');
+        const bar = startBar('backfill');
+        const show = ({ missing, asked, stored }: BackfillProgress) =>
+          bar.show(Math.max(asked, stored), missing, `${stored} of ${missing} candles`);
+        const { missing, stored } = await backfill(stories, { symbols, fromMs, toMs }, show).finally(() => bar.end());
         print(`${missing} candles were missing, ${stored} came`);
       });
     });
-}
-
-/** A bar in a terminal; nothing elsewhere. */
-function showBar({ missing, asked, stored }: BackfillProgress): void {
-  if (!process.stderr.isTTY) return;
-  const part = missing === 0 ? 1 : Math.min(1, Math.max(asked, stored) / missing);
-  const full = Math.round(part * BAR_WIDTH);
-  const bar = '█'.repeat(full) + '░'.repeat(BAR_WIDTH - full);
-  process.stderr.write(`\r${bar} ${Math.floor(part * 100)} %  ${stored} of ${missing} candles`);
 }

@@ -9,6 +9,7 @@ import { readRun } from '../store/runs.ts';
 import { parseMoment } from './flags.ts';
 import { badFlag, moment, note, print, printJson, table, usd } from './output.ts';
 import type { ProcessRoles } from './processes.ts';
+import { type Bar, startBar } from './progress.ts';
 import { openSession, type Session } from './session.ts';
 import { startRun } from './start-run.ts';
 import { untilStopped } from './until-stopped.ts';
@@ -66,7 +67,7 @@ async function backtest(flags: Flags, roles: ProcessRoles): Promise<void> {
     await startRun(session, wish);
     rememberRun(session.config, session.run);
     const resources = await session.resources('backtest');
-    if (!(await work(session, resources, roles))) {
+    if (!(await work(session, resources, roles, flags.json === true))) {
       process.exitCode = 130;
       return;
     }
@@ -80,31 +81,31 @@ async function backtest(flags: Flags, roles: ProcessRoles): Promise<void> {
 }
 
 /** Works the run off. False when it was interrupted; the same command with its `--run` goes on. */
-async function work(session: Session, resources: Resources, roles: ProcessRoles): Promise<boolean> {
+async function work(session: Session, resources: Resources, roles: ProcessRoles, quiet: boolean): Promise<boolean> {
   const opened = await openStories(resources);
   const scheduler = await roles.startScheduler(resources, opened.stories, 'max');
   const workers = await roles.startWorkers(resources, opened, {
     queues: roles.queues,
     concurrency: session.config.concurrency,
   });
-  const progress = setInterval(() => void tell(resources), PROGRESS_MS);
+  const bar = startBar('backtest', quiet);
+  const progress = setInterval(() => void tell(resources, bar), PROGRESS_MS);
   const ended = await untilStopped(scheduler.finished);
   clearInterval(progress);
-  if (process.stderr.isTTY) process.stderr.write('\r\u001b[2K');
+  bar.end();
   await scheduler.stop();
   await workers.close(DRAIN_MS);
   if (ended !== 'ended') note(`${ended}: it goes on with: nof0 backtest --run ${session.run}`);
   return ended === 'ended';
 }
 
-/** Where the market's clock stands, redrawn in a terminal and not said elsewhere. */
-async function tell({ db }: Resources): Promise<void> {
+/** Where the market's clock stands. */
+async function tell({ db }: Resources, bar: Bar): Promise<void> {
   if (!process.stderr.isTTY) return;
   const run = await readRun(db).catch(() => null);
   const { startMs, endMs, marketNowMs } = run ?? { startMs: null, endMs: null, marketNowMs: null };
   if (startMs === null || endMs === null || marketNowMs === null) return;
-  const share = Math.floor((100 * (marketNowMs - startMs)) / Math.max(1, endMs - startMs));
-  process.stderr.write(`\r\u001b[2K${moment(new Date(marketNowMs))}  ${share} %`);
+  bar.show(marketNowMs - startMs, Math.max(1, endMs - startMs), moment(new Date(marketNowMs)));
 }
 
 function show({ from, to, seed, counts, models }: BacktestReport): void {

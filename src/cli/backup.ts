@@ -12,6 +12,7 @@ import { dump } from '../store/backup/dump.ts';
 import { MANIFEST, type Manifest } from '../store/backup/manifest.ts';
 import { parseCount } from './flags.ts';
 import { badFlag, note, print, printJson } from './output.ts';
+import { startBar } from './progress.ts';
 import { type CommonFlags, type Session, withSession } from './session.ts';
 import { untilStopped } from './until-stopped.ts';
 
@@ -51,10 +52,12 @@ async function backUp(session: Session, folder: string, keep: number | null, jso
   const dir = path.join(folder, nameOf(session.run, startedAt));
   const archive = archiveDir(session.config, session.run);
   const [newest] = (await backupsOf(session.run, folder)).slice(-1);
+  const bar = startBar('backup', json);
   const manifest = await dump({
     ...{ databaseUrl: session.servers.databaseUrl, run: session.run, dir, archiveDir: archive },
     earlier: newest === undefined ? undefined : path.join(folder, newest),
-  });
+    onTable: (name, rows, done, total) => bar.show(done, total, `${name}: ${rows.toLocaleString('en-US')} rows`),
+  }).finally(() => bar.end());
   const { takenAt, archived, archivedMissing } = manifest;
   const files = { archived: archived.length, archivedMissing };
   if (json) printJson({ run: session.run, dir, takenAt, rows: rowsOf(manifest), ...files });

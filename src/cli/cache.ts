@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import pc from 'picocolors';
 import { type Rebuilt, rebuildKeys } from '../projections/rebuild.ts';
 import { print, printJson, table } from './output.ts';
+import { startBar } from './progress.ts';
 import { type CommonFlags, withSession } from './session.ts';
 
 export function rebuildCacheCommand(program: Command): void {
@@ -31,7 +32,9 @@ function command(program: Command, name: string, description: string, options: {
       await withSession(flags, {}, async (session) => {
         const { publisher, prices } = await session.resources(name);
         const startedAt = performance.now();
-        const families = await rebuildKeys(publisher, prices, options);
+        const bar = startBar(name, flags.json);
+        const onKeys = (done: number, total: number) => bar.show(done, total, `${done} of ${total} keys`);
+        const families = await rebuildKeys(publisher, prices, { ...options, onKeys }).finally(() => bar.end());
         const ms = Math.round(performance.now() - startedAt);
         if (flags.json) printJson({ run: session.run, ms, families });
         else report(families, ms);

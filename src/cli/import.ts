@@ -56,7 +56,7 @@ async function once(
 ): Promise<void> {
   const startedAt = Date.now();
   const bytes = presentKinds(dir).reduce((sum, { file }) => sum + statSync(path.join(dir, file)).size, 0);
-  const progress = startProgress('importing', bytes);
+  const progress = startProgress('importing', bytes, json);
   const done = new Map<string, number>();
   const result = await directory
     .run({

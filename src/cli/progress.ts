@@ -1,10 +1,45 @@
-/** A progress bar on standard error: redrawn in a terminal, a line now and then elsewhere. */
+/** Progress of long work on standard error: a bar that is redrawn in a terminal; elsewhere nothing, or a line now and then. */
 
+import { cut } from './fit.ts';
 import { note } from './output.ts';
 
 const REDRAW_MS = 100;
 const LINE_MS = 5000;
 const WIDTH = 24;
+const CLEAR = '\r\u001b[2K';
+
+export type Bar = {
+  /** So much is done, and what is said about it. */
+  show(done: number, total: number, said: string): void;
+  end(): void;
+};
+
+/** Where it is drawn; a terminal of no columns does not know its width. */
+export type Screen = { readonly isTTY?: boolean; readonly columns?: number; write(text: string): unknown };
+
+/** `quiet`: nothing is drawn, as with `--json`. */
+export function startBar(label: string, quiet = false, screen: Screen = process.stderr): Bar {
+  if (quiet || !screen.isTTY) return { show() {}, end() {} };
+  let shownAt = Number.NEGATIVE_INFINITY;
+  return {
+    show(done, total, said) {
+      // The end of it is always seen.
+      if (done < total && performance.now() - shownAt < REDRAW_MS) return;
+      shownAt = performance.now();
+      // One column less: the last one makes some terminals begin a new line.
+      screen.write(CLEAR + cut(barLine(label, done, total, said), (screen.columns || 80) - 1));
+    },
+    end() {
+      screen.write(CLEAR);
+    },
+  };
+}
+
+export function barLine(label: string, done: number, total: number, said: string): string {
+  const share = total === 0 ? 1 : Math.min(1, Math.max(0, done / total));
+  const bar = '█'.repeat(Math.round(share * WIDTH)).padEnd(WIDTH, '░');
+  return `${label} ${bar} ${String(Math.floor(share * 100)).padStart(3)} %  ${said}`;
+}
 
 export type Progress = {
   /** Adds bytes that were worked through, and says how many rows that was so far. */
@@ -12,30 +47,22 @@ export type Progress = {
   end(): void;
 };
 
-/** `total`: bytes of the whole. */
-export function startProgress(label: string, total: number): Progress {
-  const live = process.stderr.isTTY;
+/** Of work that is measured in bytes, `total` of them. Without a terminal it says a line now and then, unless `quiet`. */
+export function startProgress(label: string, total: number, quiet = false): Progress {
+  const bar = startBar(label, quiet);
   const startedAt = Date.now();
   let shownAt = startedAt;
   let bytes = 0;
-  let rows = 0;
-  const line = () => {
-    const share = total === 0 ? 1 : Math.min(1, bytes / total);
-    const bar = '█'.repeat(Math.round(share * WIDTH)).padEnd(WIDTH, '░');
-    const perSecond = Math.round(rows / Math.max(0.001, (Date.now() - startedAt) / 1000));
-    return `${label} ${bar} ${String(Math.floor(share * 100)).padStart(3)} %  ${rows.toLocaleString('en-US')} rows, ${perSecond.toLocaleString('en-US')}/s`;
-  };
   return {
-    advance(more, count) {
+    advance(more, rows) {
       bytes += more;
-      rows = count;
-      if (Date.now() - shownAt < (live ? REDRAW_MS : LINE_MS)) return;
+      const perSecond = Math.round(rows / Math.max(0.001, (Date.now() - startedAt) / 1000));
+      const said = `${rows.toLocaleString('en-US')} rows, ${perSecond.toLocaleString('en-US')}/s`;
+      bar.show(bytes, total, said);
+      if (quiet || process.stderr.isTTY || Date.now() - shownAt < LINE_MS) return;
       shownAt = Date.now();
-      if (live) process.stderr.write(`\r\u001b[2K${line()}`);
-      else note(line());
+      note(barLine(label, bytes, total, said));
     },
-    end() {
-      if (live) process.stderr.write('\r\u001b[2K');
-    },
+    end: () => bar.end(),
   };
 }

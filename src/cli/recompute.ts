@@ -9,6 +9,7 @@ import type { Resources } from '../resources.ts';
 import { accounts } from '../store/equity.ts';
 import { isReplay } from '../store/runs.ts';
 import { print, printJson, table } from './output.ts';
+import { type Bar, startBar } from './progress.ts';
 import { type CommonFlags, withSession } from './session.ts';
 
 export function recomputeCommand(program: Command): void {
@@ -22,7 +23,8 @@ export function recomputeCommand(program: Command): void {
     .action(async (model: string, _options, command: Command) => {
       const flags = command.optsWithGlobals<CommonFlags & { json?: boolean }>();
       await withSession(flags, {}, async (session) => {
-        const results = await recompute(await session.resources('recompute'), model);
+        const bar = startBar('recompute', flags.json);
+        const results = await recompute(await session.resources('recompute'), model, bar).finally(() => bar.end());
         const differences = results.flatMap((result) => result.differences);
         if (flags.json) printJson({ run: session.run, clean: differences.length === 0, models: results });
         else report(results, differences);
@@ -34,13 +36,15 @@ export function recomputeCommand(program: Command): void {
 type Result = Omit<Recomputation, 'effects'>;
 
 /** Throws NOF0_MODEL_UNKNOWN. */
-export async function recompute({ db, outbox, run }: Resources, model: string): Promise<Result[]> {
+export async function recompute({ db, outbox, run }: Resources, model: string, bar?: Bar): Promise<Result[]> {
   const known = (await accounts(db)).map((owner) => owner.modelId);
   if (model !== 'all' && !known.includes(model))
     throw new CodedError('NOF0_MODEL_UNKNOWN', `there is no model "${model}"; known are ${known.join(', ') || 'none'}`);
   const nowMs = isReplay(run) ? (run.marketNowMs ?? 0) : Date.now();
   const results: Result[] = [];
-  for (const id of model === 'all' ? known : [model]) {
+  const ids = model === 'all' ? known : [model];
+  for (const [done, id] of ids.entries()) {
+    bar?.show(done, ids.length, id);
     const result = await recomputeModel(db, run.kind, id, nowMs);
     if (result === null) continue;
     const { effects, ...figures } = result;

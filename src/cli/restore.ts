@@ -9,6 +9,7 @@ import { type Manifest, readBackup } from '../store/backup/manifest.ts';
 import { dropDatabase, replacementFor } from '../store/backup/replace.ts';
 import { confirm } from './confirm.ts';
 import { note, print } from './output.ts';
+import { startBar } from './progress.ts';
 import { type CommonFlags, type Session, withSession } from './session.ts';
 
 type RestoreFlags = CommonFlags & { yes?: boolean; drop?: boolean };
@@ -40,7 +41,7 @@ async function restore(session: Session, dir: string, manifest: Manifest, drop: 
   const replacement = await replacementFor(databaseUrl);
   let kept: string | null;
   try {
-    await load(replacement.url, dir, manifest, (table, rows) => note(`${table}: ${rows.toLocaleString('en-US')} rows`));
+    await loadShown(replacement.url, dir, manifest);
     const files = await bringArchived(manifest.archived, dir, archiveDir(session.config, session.run));
     if (files > 0) note(`${files} files of archived rows`);
     await forgetKeys(session.servers, session.prefix);
@@ -57,6 +58,19 @@ async function restore(session: Session, dir: string, manifest: Manifest, drop: 
   if (manifest.archivedMissing.length > 0)
     note(`the backup lacked ${manifest.archivedMissing.length} files of archived rows; see nof0 archive list`);
   note(`check it with: nof0 verify --run ${session.run}`);
+}
+
+/** In a terminal a bar, elsewhere a line for each table. */
+async function loadShown(url: string, dir: string, manifest: Manifest): Promise<void> {
+  const bar = startBar('restore');
+  let done = 0;
+  const onTable = (table: string, rows: number) => {
+    const said = `${table}: ${rows.toLocaleString('en-US')} rows`;
+    done += 1;
+    if (process.stderr.isTTY) bar.show(done, manifest.tables.length, said);
+    else note(said);
+  };
+  await load(url, dir, manifest, onTable).finally(() => bar.end());
 }
 
 /** What was promised when the backup was made, and the trade stream, which lives nowhere else. Keys are filled when they are read. */

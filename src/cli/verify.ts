@@ -8,6 +8,7 @@ import { checkKeys, repairKeys } from '../projections/check.ts';
 import { openStories, type Resources } from '../resources.ts';
 import { tradeRevisions } from '../store/verify.ts';
 import { print, printJson, table } from './output.ts';
+import { type Bar, startBar } from './progress.ts';
 import { type CommonFlags, withSession } from './session.ts';
 
 type Line = {
@@ -34,8 +35,9 @@ export function verifyCommand(program: Command): void {
       const flags = command.optsWithGlobals<CommonFlags & { json?: boolean; repair?: boolean }>();
       await withSession(flags, {}, async (session) => {
         const resources = await session.resources('verify');
-        const repaired = flags.repair ? await repair(resources) : [];
-        const lines = await verify(resources);
+        const bar = startBar('verify', flags.json);
+        bar.show(0, 1, flags.repair ? 'putting right what can be' : 'waiting for what is promised');
+        const [repaired, lines] = await looked(resources, flags.repair === true, bar).finally(() => bar.end());
         const differences = lines.flatMap((line) => line.differences);
         const clean = differences.length === 0;
         if (flags.json) printJson({ run: session.run, clean, ...(flags.repair ? { repaired } : {}), checks: lines });
@@ -46,6 +48,11 @@ export function verifyCommand(program: Command): void {
         if (differences.length > 0) process.exitCode = 1;
       });
     });
+}
+
+async function looked(resources: Resources, repairs: boolean, bar: Bar): Promise<[Repair[], Line[]]> {
+  const repaired = repairs ? await repair(resources) : [];
+  return [repaired, await verify(resources, bar)];
 }
 
 type Repair = { readonly family: string; readonly difference: string; readonly repaired: boolean };
@@ -66,12 +73,17 @@ export async function repair(resources: Resources): Promise<Repair[]> {
 }
 
 /** Every comparison with its differences. */
-export async function verify(resources: Resources): Promise<Line[]> {
+export async function verify(resources: Resources, bar?: Bar): Promise<Line[]> {
   const { stories } = await openStories(resources);
   await resources.outbox.relay();
-  const rows = await verifyRows(resources.db, stories.market.provider, stories.exchange);
+  // Ledgers and keys take about as long as each other.
+  const rows = await verifyRows(resources.db, stories.market.provider, stories.exchange, (model, done, total) =>
+    bar?.show(done, 2 * total, `ledger of ${model}`),
+  );
   const prices = await resources.prices.check();
-  const keys = await checkKeys(resources.publisher);
+  const keys = await checkKeys(resources.publisher, (family, done, total) =>
+    bar?.show(total + done, 2 * total, `keys: ${family}`),
+  );
   const stream = await resources.stream.check(await tradeRevisions(resources.db));
   return [
     ...rows.map((check) => ({ kind: 'rows' as const, ...check })),

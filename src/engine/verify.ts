@@ -16,8 +16,13 @@ const FAMILIES = ['fills folded', 'positions', 'trades', 'funding', "exchange's 
 type Family = (typeof FAMILIES)[number];
 type Findings = Record<Family, { compared: number; differences: string[] }>;
 
-/** Compares all rows of the run. `exchange` null: the other side's books are left out. */
-export async function verifyRows(db: Database, provider: string, exchange: Exchange | null): Promise<RowCheck[]> {
+/** Compares all rows of the run. `exchange` null: the other side's books are left out. `onModel` hears whose ledger comes next. */
+export async function verifyRows(
+  db: Database,
+  provider: string,
+  exchange: Exchange | null,
+  onModel: (modelId: string, done: number, total: number) => void = () => {},
+): Promise<RowCheck[]> {
   const decimals = new Map((await marketAssets(db, provider)).map((asset) => [asset.symbol, asset.sizeDecimals]));
   const results: RowCheck[] = [
     ...(await checks.references(db)),
@@ -31,7 +36,9 @@ export async function verifyRows(db: Database, provider: string, exchange: Excha
   ) as unknown as Findings;
   const exempt = { trades: 0, models: 0 };
   let adopted = 0;
-  for (const owner of await accounts(db)) {
+  const owners = await accounts(db);
+  for (const [done, owner] of owners.entries()) {
+    onModel(owner.modelId, done, owners.length);
     const stored = await checks.tradeRows(db, owner.modelId);
     const fills = await fillsOf(db, owner.modelId);
     // Imported trades have no fills to derive them from, nor has an imported model's equity; everybody and everything else is held to it.

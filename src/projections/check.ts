@@ -18,10 +18,16 @@ export type FamilyCheck = {
 /** A running system moves between two looks; a key that differs is refreshed and looked at again this often. */
 const LOOKS = 5;
 
-/** Warms every key of the projections and compares it with what Postgres says. */
-export async function checkKeys(publisher: Publisher): Promise<FamilyCheck[]> {
+/** Warms every key of the projections and compares it with what Postgres says. `onFamily` hears which one comes next. */
+export async function checkKeys(
+  publisher: Publisher,
+  onFamily: (family: Family, done: number, total: number) => void = () => {},
+): Promise<FamilyCheck[]> {
   const checks: FamilyCheck[] = [];
-  for (const family of publisher.families) checks.push(await checkFamily(publisher, family));
+  for (const family of publisher.families) {
+    onFamily(family, checks.length, publisher.families.length);
+    checks.push(await checkFamily(publisher, family));
+  }
   return checks;
 }
 

@@ -16,18 +16,21 @@ export type RebuildOptions = {
   /** Leave keys alone that are there. */
   readonly missingOnly?: boolean;
   readonly signal?: AbortSignal;
+  /** Hears how many keys are done. */
+  readonly onKeys?: (done: number, total: number) => void;
 };
 
 /** Writes the keys, and says how many of each family there are. Throws NOF0_CACHE_UNAVAILABLE when the cache is gone. */
 export async function rebuildKeys(
   publisher: Publisher,
   prices: PriceKeys,
-  { missingOnly = false, signal }: RebuildOptions = {},
+  { missingOnly = false, signal, onKeys }: RebuildOptions = {},
 ): Promise<Rebuilt[]> {
   const targets = await publisher.allTargets();
   const counts = new Map(publisher.families.map((family) => [family, { keys: 0, written: 0 }]));
   const chunks: Target[][] = [];
   for (let first = 0; first < targets.length; first += CHUNK) chunks.push(targets.slice(first, first + CHUNK));
+  let done = 0;
   const lane = async () => {
     for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) {
       signal?.throwIfAborted();
@@ -36,6 +39,8 @@ export async function rebuildKeys(
       await publisher.refresh(due, { lock: false });
       for (const { family } of chunk) count(counts, family, 'keys');
       for (const { family } of due) count(counts, family, 'written');
+      done += chunk.length;
+      onKeys?.(done, targets.length);
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cut, fitColumns, repaint, widthOf } from '../../src/cli/fit.ts';
 import { table } from '../../src/cli/output.ts';
+import { barLine, startBar } from '../../src/cli/progress.ts';
 import { queuesLine } from '../../src/cli/summary.ts';
 import { paint } from '../../src/cli/top.ts';
 
@@ -128,5 +129,50 @@ describe('the summary of nof0 up', () => {
     expect(stripVTControlCharacters(queuesLine([]))).toBe('jobs: nothing waits');
     const failed = [...depths, { queue: 'analytics', counts: { failed: 2 } }];
     expect(stripVTControlCharacters(queuesLine(failed))).toMatch(/^2 failed \(nof0 failed\) · jobs: /);
+  });
+});
+
+describe('a progress bar', () => {
+  function screen(isTTY: boolean, columns?: number) {
+    const written: string[] = [];
+    return {
+      written,
+      isTTY,
+      ...(columns === undefined ? {} : { columns }),
+      write: (text: string) => written.push(text),
+    };
+  }
+
+  it('is drawn in a terminal, within its width, and is gone at the end', () => {
+    const terminal = screen(true, 60);
+    const bar = startBar('verify', false, terminal);
+    bar.show(0, 4, 'ledger of somebody with a name that is far too long for this terminal');
+    bar.show(1, 4, 'too soon to be drawn');
+    bar.show(4, 4, 'done');
+    bar.end();
+    expect(terminal.written).toHaveLength(3);
+    for (const text of terminal.written) expect(widthOf(text.replace('\r', ''))).toBeLessThan(60);
+    expect(terminal.written[0]).toMatch(/verify ░{24} {3}0 % {2}ledger of some.*…$/);
+    expect(terminal.written[1]).toMatch(/verify █{24} 100 % {2}done$/);
+    expect(terminal.written[2]).toBe('\r\u001b[2K');
+  });
+
+  it('is nowhere where nobody watches, and with --json', () => {
+    for (const [isTTY, quiet] of [
+      [false, false],
+      [true, true],
+    ] as const) {
+      const terminal = screen(isTTY, 80);
+      const bar = startBar('verify', quiet, terminal);
+      bar.show(1, 1, 'done');
+      bar.end();
+      expect(terminal.written).toEqual([]);
+    }
+  });
+
+  it('stays between nothing and everything', () => {
+    expect(barLine('a', 0, 0, 'b')).toContain('100 %');
+    expect(barLine('a', 7, 5, 'b')).toContain('100 %');
+    expect(barLine('a', -7, 5, 'b')).toContain('  0 %');
   });
 });

@@ -44,6 +44,9 @@ async function doctor(env: Record<string, string> = {}, ...args: string[]) {
   return runNof0(['doctor', ...args], whole, dir);
 }
 
+/** A machine on which this is so: it runs before the program. */
+const machine = (so: string) => ({ NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(so)}` });
+
 describe('nof0 doctor', () => {
   it('finds nothing wrong with a healthy system', async () => {
     const { code, output } = await doctor();
@@ -144,6 +147,28 @@ describe('nof0 doctor', () => {
       await api.close();
       stranger.close();
     }
+  });
+
+  it('names clocks that are apart, and only mentions those that differ by less', async () => {
+    const apart = await doctor(machine('Date.now = ((now) => () => now() + 7000)(Date.now)'));
+    for (const check of ['postgres clock', 'queue redis clock', 'cache redis clock'])
+      expect(apart.output).toMatch(
+        new RegExp(`FAULT +${check} +\\d{4} ms behind this machine\\n +→ let both machines`),
+      );
+    expect(apart.output).toContain('3 faults');
+    expect(apart.code).toBe(1);
+    const near = await doctor(machine('Date.now = ((now) => () => now() - 1200)(Date.now)'));
+    expect(near.output).toMatch(/warning +postgres clock +\d{3,4} ms ahead of this machine/);
+    expect(near.code).toBe(0);
+  });
+
+  it('names a disk that is nearly full', async () => {
+    const full = `import fs from 'node:fs/promises'; import { syncBuiltinESMExports } from 'node:module';
+      fs.statfs = async () => ({ bavail: 100, bsize: 4096, blocks: 1e9 }); syncBuiltinESMExports()`;
+    const { code, output } = await doctor(machine(full));
+    expect(output).toMatch(/FAULT +disk +0\.0 GiB of \d+\.\d GiB free under/);
+    expect(output).toContain('→ make room there, or put the data elsewhere (NOF0_DATA_DIR)');
+    expect(code).toBe(1);
   });
 
   it('names what is wrong with the configuration', async () => {

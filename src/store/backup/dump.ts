@@ -32,7 +32,7 @@ export type DumpOptions = ArchiveSource & {
   /** The folder of the backup; it appears whole or not at all. */
   readonly dir: string;
   /** Waited for. */
-  readonly onTable?: (name: string, rows: number) => void | Promise<void>;
+  readonly onTable?: (name: string, rows: number, done: number, total: number) => void | Promise<void>;
 };
 
 /** Makes a backup. One snapshot for all tables: what was committed while it ran is in all of them or in none. */
@@ -83,7 +83,7 @@ async function dumpAll(client: pg.Client, dir: string, { run, onTable }: DumpOpt
     const partitions = await client.query<BackupTable['partitions'][number]>(PARTITIONS, [oid]);
     const { rows, sha256 } = await dumpTable(client, fileOf(dir, name), name, columns);
     tables.push({ name, columns, rows, sha256, partitions: partitions.rows });
-    await onTable?.(name, rows);
+    await onTable?.(name, rows, tables.length, found.rows.length);
   }
   // Read last, and outside of the snapshot as sequences always are: so none is behind the rows.
   const sequences = await client.query<{ name: string; value: string | null }>(SEQUENCES);
