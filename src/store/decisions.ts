@@ -166,7 +166,13 @@ export async function finishCycle(
   extras: {
     readonly decidedAtMs: number;
     readonly messages: readonly Message[];
-    readonly attached: readonly { symbol: string; slOid: number | null; tpOid: number | null }[];
+    /** For the positions that these entries opened or added to: one that somebody else has opened since is not theirs. */
+    readonly attached: readonly {
+      readonly symbol: string;
+      readonly entryOid: number | null;
+      readonly slOid: number | null;
+      readonly tpOid: number | null;
+    }[];
     readonly effects: readonly NewEffect[];
     /** What the next cycle shall remember; null: what it would remember anyway. */
     readonly history: Pick<DecisionContext['history'], 'pause' | 'cooldowns'> | null;
@@ -187,8 +193,8 @@ export async function finishCycle(
        SELECT c.id, m.role, m.content, $5, m.tokens, coalesce(m.metadata, '{}') FROM conversation c, jsonb_to_recordset($6::jsonb) AS m(role text, content text, tokens int, metadata jsonb)
      ), attached AS (
        UPDATE positions p SET sl_oid = coalesce(a."slOid", p.sl_oid), tp_oid = coalesce(a."tpOid", p.tp_oid), updated_at = now()
-       FROM record, jsonb_to_recordset($7::jsonb) AS a(symbol text, "slOid" bigint, "tpOid" bigint)
-       WHERE p.model_id = $1 AND p.symbol = a.symbol AND p.status = 'open'
+       FROM record, jsonb_to_recordset($7::jsonb) AS a(symbol text, "entryOid" bigint, "slOid" bigint, "tpOid" bigint)
+       WHERE p.model_id = $1 AND p.symbol = a.symbol AND p.status = 'open' AND (p.entry_oid = a."entryOid" OR p.entry_ts_ms < $2)
      )
      SELECT ${EFFECT_COLUMNS.split(', ')
        .map((column) => `e.${column}`)

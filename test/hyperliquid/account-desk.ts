@@ -66,6 +66,12 @@ export class AccountDesk {
     }
   }
 
+  /** Somebody trades the account by hand. */
+  byHand(symbol: string, quantity: number): void {
+    const order = { a: this.#venue.symbols.indexOf(symbol), b: quantity > 0, p: '0', s: '0', r: false, t: {}, c: null };
+    this.#execute(order, ++this.#oids, Math.abs(quantity));
+  }
+
   /** Somebody takes the stop of a symbol away. */
   loseStop(symbol: string): void {
     for (const each of [...this.standing.values()])

@@ -16,6 +16,7 @@ import { HyperliquidMarket } from '../../src/market/hyperliquid/hyperliquid-mark
 import { entryTimeMs } from '../../src/store/ledger.ts';
 import { ingestCursor } from '../../src/store/market.ts';
 import { arenaConfig, never } from '../engine/arena.ts';
+import { withExchange } from '../engine/stand-ins.ts';
 import { createRun, type TestRun } from '../harness.ts';
 import { controlOf } from '../platform/control-support.ts';
 import { AccountDesk } from './account-desk.ts';
@@ -114,6 +115,26 @@ describe('a live trader', () => {
     await syncFills(stories, MODEL, Date.now(), { snapshot: true });
     expect(await rows('SELECT symbol, exit_reason FROM trades')).toEqual([{ symbol: 'ETH', exit_reason: 'stop_loss' }]);
     expect(await rows(`SELECT symbol FROM positions WHERE status = 'open'`)).toEqual([{ symbol: 'BTC' }]);
+  });
+
+  it('keeps the numbers of its stops to itself when its position is gone before the cycle ends, and another one stands there', async () => {
+    const { exchange } = stories;
+    stories = withExchange(stories, {
+      async send(...request) {
+        const results = await exchange.send(...request);
+        account.touchStop('BTC');
+        account.byHand('BTC', 1);
+        return results;
+      },
+    });
+    await cycle();
+    const open = await rows(
+      `SELECT symbol, quantity > 1 AS own, sl_oid IS NULL AS bare FROM positions WHERE status = 'open' ORDER BY symbol`,
+    );
+    expect(open).toEqual([
+      { symbol: 'BTC', own: false, bare: true },
+      { symbol: 'ETH', own: true, bare: false },
+    ]);
   });
 
   it('gets a stop back that somebody took away, once, and remembers its number', async () => {

@@ -21,8 +21,8 @@ export async function recordCycle(
   const opened = legs.filter((leg) => leg.leg === 'entry' && leg.filledSize > 0);
   const oidOf = (symbol: string, leg: 'stop' | 'target') =>
     legs.find((order) => order.symbol === symbol && order.leg === leg && order.status === 'resting')?.oid ?? null;
-  const attached = opened.map(({ symbol }) => ({
-    symbol,
+  const attached = opened.map(({ symbol, oid }) => ({
+    ...{ symbol, entryOid: oid },
     slOid: oidOf(symbol, 'stop'),
     tpOid: oidOf(symbol, 'target'),
   }));
