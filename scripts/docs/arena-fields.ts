@@ -56,6 +56,11 @@ export const ARENA_FIELDS: Record<string, FieldDoc> = {
   'retention.candles': { meaning: 'The same for candles.', min: '24h' },
   'retention.frames': { meaning: 'The same for market frames.', min: '24h' },
   'retention.decisions': { meaning: 'The same for decision cycles with their conversations.', min: '24h' },
+  'retention.desk': {
+    meaning:
+      'How long what the equities desk has seen stays in the tables: signals, looks at closed positions, scans, headlines, sentiment, descriptions of the market.',
+    min: '24h',
+  },
   'retention.partitionsAhead': { meaning: 'For how long ahead partitions of ticks are made.', min: '0s' },
   'retention.jobRuns': { meaning: 'How long run history is kept, wall time.', min: '1m' },
   'paper.takerFeeBps': { meaning: 'Fee of what takes liquidity, basis points of the notional: the base tier.' },

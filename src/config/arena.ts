@@ -118,6 +118,8 @@ export const arenaSchema = z.strictObject({
       frames: duration(86_400_000).prefault('90d'),
       /** Decision cycles with what was said in them. */
       decisions: duration(86_400_000).prefault('90d'),
+      /** What the equities desk has seen: signals, looks at closed positions, scans, headlines, sentiment, descriptions of the market. */
+      desk: duration(86_400_000).prefault('90d'),
       /** How far ahead partitions of ticks are made. */
       partitionsAhead: duration(0).prefault('3d'),
     })

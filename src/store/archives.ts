@@ -3,7 +3,7 @@
 import { crossing } from '../telemetry/boundaries.ts';
 import type { Database, Queryable } from './database.ts';
 
-export const ARCHIVE_KINDS = ['ticks', 'contexts', 'candles', 'frames', 'decisions'] as const;
+export const ARCHIVE_KINDS = ['ticks', 'contexts', 'candles', 'frames', 'decisions', 'desk'] as const;
 export type ArchiveKind = (typeof ARCHIVE_KINDS)[number];
 
 export const DAY_MS = 86_400_000;
@@ -31,13 +31,14 @@ export type Archive = {
 export type NewArchive = Pick<Archive, 'kind' | 'fromMs' | 'toMs' | 'file' | 'bytes' | 'sha256' | 'tables'>;
 
 /** A table with the rows `t` of it that belong to [$1, $2), market ms. */
-type Share = { readonly table: string; readonly where: string };
-type Kind = {
-  /** The column of the first table that a day is found by. */
-  readonly time: string;
-  /** Whoever is referred to comes first. */
-  readonly shares: readonly Share[];
+type Share = {
+  readonly table: string;
+  readonly where: string;
+  /** The column that a day is found by; absent: its rows come and go with those of a table before it. */
+  readonly time?: string;
 };
+/** Whoever is referred to comes first. */
+type Kind = readonly Share[];
 
 /** Finished, counted by the analytics, and not the newest of its model: that one says what came last. */
 const CYCLE = (alias: string) =>
@@ -47,30 +48,39 @@ const CYCLE = (alias: string) =>
 const CONVERSATION = (alias: string) =>
   `${alias}.decision_cycle_id IN (SELECT d.id FROM decision_cycles d WHERE ${CYCLE('d')})`;
 
-const dayOf = (table: string, time: string): Kind => ({
-  time,
-  shares: [{ table, where: `t.${time} >= $1 AND t.${time} < $2` }],
+const dayOf = (table: string, time: string, more = ''): Share => ({
+  ...{ table, time },
+  where: `t.${time} >= $1 AND t.${time} < $2${more}`,
 });
 
+/** Never the last day on which the equities desk has scanned its market, nor the one before: what it says of itself is made from them. */
+const BEFORE_LAST_LOOK = ` AND t.ts_ms < (SELECT max(ts_ms) - max(ts_ms) % ${DAY_MS} - ${DAY_MS} FROM desk_watchlists)`;
+/** A position that is open is asked about by what was seen of it, and no reason is signalled twice. */
+const NOT_OPEN = ` AND NOT EXISTS (SELECT 1 FROM positions p WHERE p.id = t.position_id AND p.status = 'open')`;
+
 const KINDS: Readonly<Record<ArchiveKind, Kind>> = {
-  ticks: dayOf('price_ticks', 'ts_ms'),
-  contexts: dayOf('market_asset_ctx', 'ts_ms'),
-  candles: dayOf('price_candles', 'open_ts_ms'),
-  frames: dayOf('market_frames', 'slot_ms'),
-  decisions: {
-    time: 'slot_ms',
-    shares: [
-      { table: 'decision_cycles', where: CYCLE('t') },
-      { table: 'conversations', where: CONVERSATION('t') },
-      {
-        table: 'conversation_messages',
-        where: `t.conversation_id IN (SELECT c.id FROM conversations c WHERE ${CONVERSATION('c')})`,
-      },
-    ],
-  },
+  ticks: [dayOf('price_ticks', 'ts_ms')],
+  contexts: [dayOf('market_asset_ctx', 'ts_ms')],
+  candles: [dayOf('price_candles', 'open_ts_ms')],
+  frames: [dayOf('market_frames', 'slot_ms')],
+  decisions: [
+    { table: 'decision_cycles', time: 'slot_ms', where: CYCLE('t') },
+    { table: 'conversations', where: CONVERSATION('t') },
+    {
+      table: 'conversation_messages',
+      where: `t.conversation_id IN (SELECT c.id FROM conversations c WHERE ${CONVERSATION('c')})`,
+    },
+  ],
+  desk: [
+    dayOf('desk_signals', 'ts_ms', `${BEFORE_LAST_LOOK} AND t.decided_slot_ms IS NOT NULL${NOT_OPEN}`),
+    dayOf('desk_monitoring', 'ts_ms', `${BEFORE_LAST_LOOK}${NOT_OPEN}`),
+    ...['desk_watchlists', 'desk_candidates', 'desk_news', 'desk_sentiment', 'desk_contexts'].map((table) =>
+      dayOf(table, 'ts_ms', BEFORE_LAST_LOOK),
+    ),
+  ],
 };
 
-export const tablesOf = (kind: ArchiveKind): readonly string[] => KINDS[kind].shares.map(({ table }) => table);
+export const tablesOf = (kind: ArchiveKind): readonly string[] => KINDS[kind].map(({ table }) => table);
 
 const DIGEST = `count(*) AS rows, coalesce(sum(('x' || left(md5(line), 13))::bit(52)::bigint), 0)::text AS sum`;
 
@@ -97,10 +107,14 @@ export async function writtenArchive(db: Queryable, kind: ArchiveKind): Promise<
 /** First ms of the oldest day before `beforeMs` that has rows to archive. Days that were restored are left alone. */
 export async function oldestDay(db: Queryable, kind: ArchiveKind, beforeMs: number): Promise<number | null> {
   if (kind === 'ticks') return oldestTickDay(db, beforeMs);
-  const { time, shares } = KINDS[kind];
+  const oldest = KINDS[kind].flatMap(({ table, where, time }) =>
+    time === undefined
+      ? []
+      : `SELECT min(t.${time}) AS ms FROM ${table} t WHERE ${where}
+         AND NOT EXISTS (SELECT 1 FROM archives a WHERE a.kind = $3 AND a.state = 'restored' AND t.${time} >= a.from_ms AND t.${time} < a.to_ms)`,
+  );
   const [row] = await db.query<{ ms: number | null }>(
-    `SELECT min(t.${time}) AS ms FROM ${shares[0]?.table} t WHERE ${shares[0]?.where}
-     AND NOT EXISTS (SELECT 1 FROM archives a WHERE a.kind = $3 AND a.state = 'restored' AND t.${time} >= a.from_ms AND t.${time} < a.to_ms)`,
+    `SELECT min(ms) AS ms FROM (${oldest.join(' UNION ALL ')}) each`,
     [0, beforeMs, kind],
   );
   return row?.ms == null ? null : row.ms - (row.ms % DAY_MS);
@@ -139,7 +153,7 @@ export function exportDay(
 ): Promise<void> {
   return db.transaction(async (tx) => {
     await tx.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');
-    for (const { table, where } of KINDS[kind].shares) {
+    for (const { table, where } of KINDS[kind]) {
       const cursor = `archive_${table}`;
       await tx.query(
         `DECLARE ${cursor} NO SCROLL CURSOR FOR SELECT row_to_json(t)::text AS line FROM ${table} t WHERE ${where}`,
@@ -227,7 +241,7 @@ async function deleteRows(tx: Queryable, kind: ArchiveKind, fromMs: number, toMs
       [fromMs, toMs],
     );
   }
-  for (const { table, where } of KINDS[kind].shares.toReversed()) {
+  for (const { table, where } of KINDS[kind].toReversed()) {
     const [digest] = await crossing(`delete ${table}`, () =>
       tx.query<Digest>(
         `WITH gone AS (DELETE FROM ${table} t WHERE ${where} RETURNING row_to_json(t)::text AS line) SELECT ${DIGEST} FROM gone`,

@@ -8,5 +8,5 @@ const YEAR_MS = 365 * DAY_MS;
 
 export const retentionOf = (days: number) => {
   const span = days * DAY_MS;
-  return { ticks: span, contexts: span, frames: span, decisions: span, candles: YEAR_MS };
+  return { ticks: span, contexts: span, frames: span, decisions: span, desk: span, candles: YEAR_MS };
 };
