@@ -11,7 +11,7 @@ import { badFlag, moment, note, print, printJson, table, usd } from './output.ts
 import type { ProcessRoles } from './processes.ts';
 import { type Bar, startBar } from './progress.ts';
 import { openSession, type Session } from './session.ts';
-import { startRun } from './start-run.ts';
+import { assertReplayable, startRun } from './start-run.ts';
 import { untilStopped } from './until-stopped.ts';
 
 type Flags = {
@@ -55,6 +55,7 @@ async function backtest(flags: Flags, roles: ProcessRoles): Promise<void> {
     fromMs: parseMoment('--from', flags.from),
     toMs: parseMoment('--to', flags.to),
   };
+  await assertReplayable(wish);
   const models = flags.models?.split(',').map((id) => id.trim());
   const session = await openSession(flags, {
     defaultRun: () => freshRun('backtest'),

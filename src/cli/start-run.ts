@@ -8,6 +8,7 @@ import { assertTrading, equitiesMarket, runSettings, stockDataKey } from '../res
 import { Database } from '../store/database.ts';
 import { migrate } from '../store/migrate.ts';
 import { declareRun, type RunRow, readRun } from '../store/runs.ts';
+import { badFlag, moment } from './output.ts';
 import type { Session } from './session.ts';
 
 const DESK_BEFORE_MS = 30 * 60_000;
@@ -55,13 +56,24 @@ async function declaration(session: Session, wish: RunWish) {
   };
   if (market.kind === 'equities' && !isRealStocks) return { ...base, ...(await deskClock(session, base, wish)) };
   if (market.kind !== 'replay') return { ...base, startMs: null, endMs: null };
-  const { extent } = await openMarket({ kind: 'replay', dir: market.dir });
-  if (extent === null) throw new CodedError('NOF0_MARKET_DATA', `${market.dir} holds no candles`);
-  return {
-    ...base,
-    startMs: Math.max(extent.startMs, wish.fromMs ?? 0),
-    endMs: Math.min(extent.endMs, wish.toMs ?? Number.POSITIVE_INFINITY),
-  };
+  return { ...base, ...(await replayClock(market.dir, wish)) };
+}
+
+/** What `startRun` would find wrong with the part of a replay that is asked for, before a server is started for it. */
+export async function assertReplayable({ market, ...wish }: RunWish): Promise<void> {
+  if (market?.kind === 'replay' && (wish.fromMs ?? wish.toMs) !== undefined) await replayClock(market.dir, wish);
+}
+
+/** The part of the data that was asked for. Throws NOF0_INPUT_INVALID where that is none of it. */
+async function replayClock(dir: string, { fromMs, toMs }: Pick<RunWish, 'fromMs' | 'toMs'>) {
+  const { extent } = await openMarket({ kind: 'replay', dir });
+  if (extent === null) throw new CodedError('NOF0_MARKET_DATA', `${dir} holds no candles`);
+  const startMs = Math.max(extent.startMs, fromMs ?? 0);
+  const endMs = Math.min(extent.endMs, toMs ?? Number.POSITIVE_INFINITY);
+  if (startMs < endMs) return { startMs, endMs };
+  const [flag, asked] = fromMs !== undefined && startMs === fromMs ? ['--from', fromMs] : ['--to', toMs ?? endMs];
+  const [first, last] = [extent.startMs, extent.endMs].map((ms) => moment(new Date(ms)));
+  throw badFlag(flag, `a stretch of the data, which goes from ${first} to ${last}`, moment(new Date(asked)));
 }
 
 /** From half an hour before the last session of the data until its performance is written; null as time goes by. */

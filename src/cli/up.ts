@@ -12,7 +12,7 @@ import { DEFAULT_SPEED, type MarketFlags, parseCount, parseMarket, parseMoment, 
 import { note, print } from './output.ts';
 import type { ProcessRoles } from './processes.ts';
 import { openSession, type Session } from './session.ts';
-import { startRun } from './start-run.ts';
+import { assertReplayable, startRun } from './start-run.ts';
 import { startSummary } from './summary.ts';
 import { untilStopped } from './until-stopped.ts';
 
@@ -61,8 +61,13 @@ async function up(flags: UpFlags, roles: ProcessRoles): Promise<void> {
       : parseMarket(flags);
   const concurrency = flags.concurrency === undefined ? null : parseCount('--concurrency', flags.concurrency, 1);
   const port = flags.port === undefined ? null : parseCount('--port', flags.port, 0);
-  const fromMs = parseMoment('--from', flags.from);
-  const toMs = parseMoment('--to', flags.to);
+  const wish = {
+    market,
+    seed: flags.seed ?? null,
+    fromMs: parseMoment('--from', flags.from),
+    toMs: parseMoment('--to', flags.to),
+  };
+  await assertReplayable(wish);
   const session = await openSession(flags, {
     defaultRun: (shared) => runName(market, shared),
     exclusive: true,
@@ -70,7 +75,7 @@ async function up(flags: UpFlags, roles: ProcessRoles): Promise<void> {
     onProgress: (line) => note(line),
   });
   try {
-    await startRun(session, { market, seed: flags.seed ?? null, fromMs, toMs });
+    await startRun(session, wish);
     rememberRun(session.config, session.run);
     const resources = await session.resources('up');
     await serve(session, resources, {

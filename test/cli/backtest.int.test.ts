@@ -57,6 +57,10 @@ describe('nof0 backtest', () => {
       code: 1,
       stderr: expect.stringMatching(/NOF0_CONFIG_INVALID.*coin-flop[\s\S]*expected one of .*coin-flip/),
     });
+    await expect(backtest('none', '--from', '2031-01-01T00:00:00Z')).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^error NOF0_INPUT_INVALID --from expects a stretch of the data, which goes from/),
+    });
     await expect(
       run(process.execPath, [path.join(REPO, 'bin/nof0.mjs'), 'backtest'], { cwd: REPO }),
     ).rejects.toMatchObject({
