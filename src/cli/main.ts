@@ -1,5 +1,6 @@
 /** The `nof0` command. */
 
+import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { JOB_NAMES } from '../jobs/registry.ts';
 import { alertCommand } from './alert.ts';
@@ -37,10 +38,13 @@ import { topCommand } from './top.ts';
 import { upCommand } from './up.ts';
 import { verifyCommand } from './verify.ts';
 
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+
 /** The whole command line. Making it does nothing. */
 export function commandLine(roles: Omit<ProcessRoles, 'queues'>): Command {
   const program = new Command('nof0')
     .description('Job-queue worker platform of the NOF0 arena.')
+    .version(version)
     .option('--run <name>', 'the run to work on (default: the one that was brought up last)')
     .option('--arena <file>', 'the arena file (default: config/arena.yaml)')
     .showSuggestionAfterError()
