@@ -25,6 +25,8 @@ const KEY_DOCS: Readonly<Record<Family, { readonly ids: readonly string[]; reado
   leaderboard: { ids: [], value: 'member model id, score return in percent' },
   leaderboardCache: { ids: [], value: '`{leaderboard: […]}`, ranked' },
   sinceInception: { ids: ['model_id'], value: 'equity curve `{timestamp, value}`, oldest first, about 500 points' },
+  inception: { ids: ['model_id'], value: 'when a model began and with how much; invocations of an import' },
+  accountTotals: { ids: ['model_id'], value: 'last snapshots of the newest 6 hours, oldest first' },
   analytics: { ids: ['model_id'], value: 'analytics of a model' },
   analyticsAll: { ids: [], value: '`{analytics: […]}` of all models' },
   conversations: { ids: ['model_id'], value: 'newest messages of a model' },

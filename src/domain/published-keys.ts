@@ -14,6 +14,8 @@ export const KEY_FAMILIES = [
   'leaderboard',
   'leaderboardCache',
   'sinceInception',
+  'inception',
+  'accountTotals',
   'analytics',
   'analyticsAll',
   'conversations',

@@ -26,6 +26,8 @@ export async function computeAllAnalytics(stories: Stories, asOfMs: number, sign
     refresh('leaderboard'),
     refresh('leaderboardCache'),
     refresh('sinceInception', BASELINE.id),
+    refresh('inception', BASELINE.id),
+    refresh('accountTotals', BASELINE.id),
   ];
   const effects: EffectRow[] = [];
   await extendBaseline(

@@ -99,6 +99,7 @@ async function underLock(stories: Stories, modelId: string, nowMs: number): Prom
 
 const keysOf = (modelId: string) => [
   refresh('positions', modelId),
+  refresh('accountTotals', modelId),
   refresh('leaderboard'),
   refresh('leaderboardCache'),
 ];

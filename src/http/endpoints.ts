@@ -17,17 +17,11 @@ import {
   positionsQuery,
   tradesQuery,
 } from './query.ts';
-import {
-  readAccountTotals,
-  readCryptoPrices,
-  readLeaderboard,
-  readPositions,
-  readSeasons,
-  readSinceInceptionValues,
-} from './read-arena.ts';
+import { readCryptoPrices, readLeaderboard, readPositions, readSeasons } from './read-arena.ts';
 import { readEquityCurves } from './read-equity.ts';
 import { readFills } from './read-fills.ts';
 import {
+  lastDecisionKeys,
   readAllAnalytics,
   readAnalytics,
   readConversations,
@@ -36,6 +30,7 @@ import {
   readModels,
 } from './read-models.ts';
 import { readRun } from './read-run.ts';
+import { inceptionKeys, readAccountTotals, readSinceInceptionValues, totalKeys } from './read-totals.ts';
 import { readTrades, recentKeys } from './read-trades.ts';
 
 export type Endpoint = {
@@ -89,6 +84,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
     about: 'equity by the hour',
     query: accountTotalsQuery,
     answer: answers.accountTotals,
+    // Hours that no key holds have passed: they change with their models' keys alone.
+    keys: totalKeys,
     read: (reader, { lastHourlyMarker }) => readAccountTotals(reader, lastHourlyMarker),
   }),
   endpoint({
@@ -112,6 +109,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     about: 'where each model began',
     query: noQuery,
     answer: answers.sinceInceptionValues,
+    keys: inceptionKeys,
     read: readSinceInceptionValues,
   }),
   endpoint({
@@ -152,6 +150,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     about: 'decision cycles, newest first',
     query: decisionsQuery,
     answer: answers.decisions,
+    keys: lastDecisionKeys,
     read: readDecisions,
   }),
   endpoint({

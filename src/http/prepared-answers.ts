@@ -24,6 +24,7 @@ type Plan = {
 export class PreparedAnswers {
   readonly #reader: Reader;
   readonly #plans = new Map<string, Plan>();
+  readonly #bodies = new WeakMap<object, Prepared>();
 
   constructor(reader: Reader) {
     this.#reader = reader;
@@ -37,10 +38,17 @@ export class PreparedAnswers {
       plan.hit();
       return plan.kept.answer;
     }
-    const made = prepare(await endpoint.read(this.#reader, query, params));
+    const made = this.#written(await endpoint.read(this.#reader, query, params));
     if (plan !== null && versions !== null)
       plan.kept = made.bytes.length > MAX_BYTES ? null : { answer: made, versions };
     return made;
+  }
+
+  /** What a reader gives once more is not written once more. */
+  #written(body: object): Prepared {
+    const known = this.#bodies.get(body) ?? prepare(body);
+    this.#bodies.set(body, known);
+    return known;
   }
 
   /** Null: the answer is made of more than keys. */

@@ -2,6 +2,7 @@
 
 import type { z } from 'zod';
 import { type AnalyticsPayload, computeAnalytics } from '../domain/analytics.ts';
+import type { Target } from '../domain/published-keys.ts';
 import { MESSAGES_SHOWN } from '../projections/families.ts';
 import type { Resources } from '../resources.ts';
 import { recentMessages } from '../store/conversations.ts';
@@ -90,14 +91,25 @@ export async function readConversations({ db, publisher, knownModels }: Reader) 
   return { conversations: ids.map((id) => ({ model_id: id, messages: said.get(id) ?? [] })) };
 }
 
+/** Keys that change whenever a page changes that begins with the newest cycles; null when it begins further back. */
+export function lastDecisionKeys(
+  all: readonly string[],
+  { model_id, before }: z.infer<typeof decisionsQuery>,
+): Target[] | null {
+  if (before !== undefined || (model_id !== undefined && !all.includes(model_id))) return null;
+  return (model_id === undefined ? all : [model_id]).map((id) => ({ family: 'decisionLast', ids: [id] }));
+}
+
 /**
  * Finished decision cycles, newest first; `nextBefore` is there when older ones are. Models decide in the same slots, so a page
  * may end inside a slot and the next one goes on there. Throws NOF0_MODEL_UNKNOWN.
  */
-export async function readDecisions({ db, knownModels }: Reader, query: z.infer<typeof decisionsQuery>) {
+export async function readDecisions({ db, knownModels, publisher }: Reader, query: z.infer<typeof decisionsQuery>) {
   if (query.model_id !== undefined) await knownModels.assert(query.model_id);
   const ids = await knownModels.ids();
   const { before, limit } = query;
+  // Keys that have run out are written again: without them nobody could tell that the page still stands.
+  await publisher.readMany(lastDecisionKeys(ids, query) ?? []);
   const rows = await listDecisions(db, {
     modelId: query.model_id,
     beforeSlotMs: before === undefined || before.modelId === null ? before?.slotMs : before.slotMs + 1,

@@ -71,7 +71,9 @@ function effectsOf(kind: ImportKind, merged: Merged, nowMs: number): NewEffect[]
   const perModel = merged.models.flatMap((id): NewEffect[] => [
     ...(follows.has('trades') ? [refresh('tradesRecent', id)] : []),
     ...(follows.has('positions') ? [refresh('positions', id)] : []),
-    ...(follows.has('equity') ? [refresh('sinceInception', id)] : []),
+    // Whatever comes from before its beginning moves it.
+    refresh('inception', id),
+    ...(follows.has('equity') ? [refresh('sinceInception', id), refresh('accountTotals', id)] : []),
     ...(follows.has('talk') ? [refresh('conversations', id)] : []),
     ...(follows.has('analytics') ? [enqueueEffect('analytics', { modelId: id, asOfMs: nowMs })] : []),
   ]);

@@ -15,6 +15,7 @@ import { SingleFlight } from '../store/single-flight.ts';
 import { traderStates } from '../store/trader-state.ts';
 import { recentTrades } from '../store/trades.ts';
 import { DESK_PROJECTIONS } from './desk-families.ts';
+import { EQUITY_PROJECTIONS } from './equity-families.ts';
 import { MARKET_PROJECTIONS } from './market-families.ts';
 import { PAPER_PROJECTIONS } from './paper-families.ts';
 import type { LoadContext, Members, Projection } from './projection.ts';
@@ -211,6 +212,7 @@ export const PROJECTIONS: readonly Projection[] = [
   leaderboard,
   leaderboardCache,
   sinceInception,
+  ...EQUITY_PROJECTIONS,
   analytics,
   analyticsAll,
   ...PAPER_PROJECTIONS,

@@ -22,6 +22,8 @@ export class PriceKeys {
   readonly #keys: KeyRegistry;
   readonly #metrics: Metrics;
   #reading: Promise<readonly CryptoPrice[]> | null = null;
+  /** What the hash said last, and the prices that it stands for. */
+  #known: { readonly hash: string; readonly prices: readonly CryptoPrice[] } | null = null;
 
   constructor(context: LoadContext, redis: ScriptedRedis, keys: KeyRegistry, metrics: Metrics) {
     this.#context = context;
@@ -57,7 +59,7 @@ export class PriceKeys {
 
   /**
    * Prices of the primary provider: from Redis, else from Postgres. Never fails because of the cache. Readers that come at the same moment
-   * share one answer; whoever comes after it was asked for gets another one.
+   * share one answer; whoever comes after it was asked for gets another one, which is the same list while the hash says the same.
    */
   read(): Promise<readonly CryptoPrice[]> {
     this.#reading ??= new Promise<void>((resolve) => {
@@ -69,22 +71,33 @@ export class PriceKeys {
     return this.#reading;
   }
 
-  async #read(): Promise<CryptoPrice[]> {
+  async #read(): Promise<readonly CryptoPrice[]> {
     const fields = await this.#hash();
-    const prefix = `${this.#context.provider}:`;
-    const cached = Object.entries(fields ?? {})
-      .filter(([field]) => field.startsWith(prefix))
-      .map(([, value]) => JSON.parse(value) as CryptoPrice);
-    // The hash lives on while one symbol is written; an entry left behind by the others is no current price.
-    const newest = Math.max(...cached.map((price) => price.timestamp));
-    const current = cached.filter((price) => newest - price.timestamp <= this.#keys.ttlMs('cryptoPrices'));
+    const current = fields === null ? [] : this.#current(fields);
     const found = current.length > 0;
     if (fields !== null) this.#metrics.cacheReads.inc({ family: 'cryptoPrices', result: found ? 'hit' : 'miss' });
-    if (found) return current.sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
+    if (found) return current;
     const end = this.#metrics.readLatency.startTimer({ source: 'database', family: 'cryptoPrices' });
     const prices = await latestPrices(this.#context.db, this.#context.provider);
     end();
     return prices.map(cryptoPrice);
+  }
+
+  /** The primary provider's prices in the hash, by symbol. */
+  #current(fields: Readonly<Record<string, string>>): readonly CryptoPrice[] {
+    const hash = Object.entries(fields).flat().join();
+    if (this.#known?.hash === hash) return this.#known.prices;
+    const prefix = `${this.#context.provider}:`;
+    const cached = Object.entries(fields)
+      .filter(([field]) => field.startsWith(prefix))
+      .map(([, value]) => JSON.parse(value) as CryptoPrice);
+    // The hash lives on while one symbol is written; an entry left behind by the others is no current price.
+    const newest = Math.max(...cached.map((price) => price.timestamp));
+    const prices = cached
+      .filter((price) => newest - price.timestamp <= this.#keys.ttlMs('cryptoPrices'))
+      .sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
+    this.#known = { hash, prices };
+    return prices;
   }
 
   /** Every price key that should exist. */

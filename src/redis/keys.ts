@@ -32,6 +32,8 @@ export const FAMILIES = {
   leaderboard: { pattern: 'leaderboard', type: 'zset', ttl: 'medium', locked: true },
   leaderboardCache: { pattern: 'leaderboard:cache', type: 'string', ttl: 'medium', locked: true },
   sinceInception: { pattern: 'since_inception:{}', type: 'list', ttl: 'long', locked: true },
+  inception: { pattern: 'inception:{}', type: 'string', ttl: 'long', locked: true },
+  accountTotals: { pattern: 'account_totals:{}', type: 'list', ttl: 'long', locked: true },
   analytics: { pattern: 'analytics:{}', type: 'string', ttl: 'analytics', locked: true },
   analyticsAll: { pattern: 'analytics:all', type: 'string', ttl: 'analytics', locked: true },
   conversations: { pattern: 'conversations:{}', type: 'list', ttl: 'long', locked: true },

@@ -73,6 +73,15 @@ export function baselineHours(db: Queryable, fromHour: number, toHour: number): 
   );
 }
 
+/** The newest hours of baselines, oldest first. */
+export function baselineHoursOf(db: Queryable, ids: readonly string[], hours: number): Promise<BaselineHour[]> {
+  return db.query<BaselineHour>(
+    `SELECT ${COLUMNS} FROM ${HOURS} WHERE b.baseline = ANY($1::text[]) AND b.hour >= 0
+       AND b.hour > (SELECT max(hour) FROM baseline_hours WHERE baseline = b.baseline) - $2::int ORDER BY b.baseline, b.hour`,
+    [ids, hours],
+  );
+}
+
 /** Curves of baselines, oldest point first, thinned like those of the models. */
 export function baselineCurves(db: Queryable, ids: readonly string[]): Promise<CurvePoint[]> {
   return db.query<CurvePoint>(

@@ -201,12 +201,25 @@ export type Inception = {
   readonly invocations: number;
 };
 
-/** Where each model began, and the number of its last finished cycle. */
-export function inceptions(db: Queryable): Promise<Inception[]> {
+/** The last snapshots of the newest hours of each model, oldest first. */
+export function newestHours(db: Queryable, modelIds: readonly string[], hours: number): Promise<Snapshot[]> {
+  return db.query<Snapshot>(
+    `SELECT s.* FROM unnest($1::text[]) AS m(id)
+     CROSS JOIN LATERAL (SELECT max(since_inception_hourly_marker) AS hour FROM account_equity_snapshots WHERE model_id = m.id) last
+     CROSS JOIN LATERAL generate_series(greatest(0, last.hour - $2::int + 1), last.hour) AS hours(hour)
+     CROSS JOIN LATERAL (SELECT ${SNAPSHOT_COLUMNS} FROM account_equity_snapshots
+       WHERE model_id = m.id AND since_inception_hourly_marker = hours.hour ORDER BY ts_ms DESC LIMIT 1) s
+     ORDER BY m.id, hours.hour`,
+    [modelIds, hours],
+  );
+}
+
+/** Where models began; invocations are those that came with an import. */
+export function inceptions(db: Queryable, modelIds: readonly string[]): Promise<Inception[]> {
   return db.query<Inception>(
-    `SELECT a.model_id AS "modelId", a.initial_equity_usd AS "initialEquityUsd", a.inception_ts_ms AS "inceptionTsMs", coalesce(c.cycle_number, (i.payload->>'num_invocations')::int, 0) AS invocations, coalesce(i.payload->>'id', a.model_id) AS id
-     FROM accounts a LEFT JOIN imports i ON i.model_id = a.model_id AND i.kind = 'since-inception' LEFT JOIN LATERAL (
-       SELECT cycle_number FROM decision_cycles WHERE model_id = a.model_id AND step = 'done' ORDER BY slot_ms DESC LIMIT 1
-     ) c ON TRUE ORDER BY a.model_id`,
+    `SELECT a.model_id AS "modelId", a.initial_equity_usd AS "initialEquityUsd", a.inception_ts_ms AS "inceptionTsMs",
+            coalesce((i.payload->>'num_invocations')::int, 0) AS invocations, coalesce(i.payload->>'id', a.model_id) AS id
+     FROM accounts a LEFT JOIN imports i ON i.model_id = a.model_id AND i.kind = 'since-inception' WHERE a.model_id = ANY($1::text[])`,
+    [modelIds],
   );
 }

@@ -3,8 +3,9 @@ import { sharpeRatio } from '../../src/domain/statistics.ts';
 import { computeAllAnalytics } from '../../src/engine/compute-analytics.ts';
 import { recomputeMetrics, sharpeAt } from '../../src/engine/equity-metrics.ts';
 import { takeSnapshot } from '../../src/engine/take-snapshot.ts';
-import { readAccountTotals, readSinceInceptionValues } from '../../src/http/read-arena.ts';
+import { KnownModels } from '../../src/http/known-models.ts';
 import { readModels } from '../../src/http/read-models.ts';
+import { readAccountTotals, readSinceInceptionValues } from '../../src/http/read-totals.ts';
 import { CURVE_POINTS, equityCurves } from '../../src/store/equity.ts';
 import { allMetrics } from '../../src/store/equity-metrics.ts';
 import { type Arena, feed, never, one, openTestArena, T0, tick } from './arena.ts';
@@ -147,14 +148,15 @@ describe('the baseline', () => {
 
   it('stands among the account totals, the inceptions and the curves', async () => {
     const { resources } = arena.run;
-    const totals = await readAccountTotals(resources, 2);
+    const reader = { ...resources, knownModels: new KnownModels(resources.db) };
+    const totals = await readAccountTotals(reader, 2);
     const own = totals.accountTotals.filter((total) => total.model_id === 'buynhold_btc');
     expect(own.map((total) => [total.since_inception_hourly_marker, Math.round(total.dollar_equity)])).toEqual([
       [2, 10_200],
       [3, 9000],
     ]);
     expect(own[1]).toMatchObject({ positions: {}, realized_pnl: 0, cum_pnl_pct: expect.closeTo(-10, 9) });
-    const { sinceInceptionValues } = await readSinceInceptionValues(resources);
+    const { sinceInceptionValues } = await readSinceInceptionValues(reader);
     expect(sinceInceptionValues).toContainEqual({
       id: 'buynhold_btc',
       model_id: 'buynhold_btc',
