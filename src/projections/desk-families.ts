@@ -9,8 +9,9 @@ import type { Family } from '../domain/published-keys.ts';
 import { latestContext, performances } from '../store/desk/days.ts';
 import { latestLooks } from '../store/desk/looks.ts';
 import { latestSentiment, newsBetween } from '../store/desk/news.ts';
+import { SessionPrices } from '../store/desk/session-prices.ts';
 import { candidatesOf, latestScan, newestSignals } from '../store/desk/signals.ts';
-import { lastBars, sessionPrices } from '../store/desk/stocks.ts';
+import { lastBars } from '../store/desk/stocks.ts';
 import { ingestCursor } from '../store/market.ts';
 import { modelIds } from '../store/models.ts';
 import { type MarkedPosition, openPositions } from '../store/positions.ts';
@@ -60,11 +61,20 @@ const priced = async ({ db, provider }: LoadContext) => (await latestPrices(db, 
 const deskPositions = async ({ db, provider }: LoadContext) => openPositions(db, provider, await modelIds(db));
 const held = async (context: LoadContext) => (await deskPositions(context)).map(({ symbol }) => symbol);
 
+/** What this process remembers of the session, of each run that it looks at. */
+const remembered = new WeakMap<object, SessionPrices>();
+
+function sessionPricesOf({ db }: LoadContext): SessionPrices {
+  const known = remembered.get(db) ?? new SessionPrices();
+  remembered.set(db, known);
+  return known;
+}
+
 const stockPrice = perStock(
   'stockPrice',
   priced,
   async (context, symbols) =>
-    sessionPrices(context.db, context.provider, symbols, latestSession(await deskNowMs(context))),
+    sessionPricesOf(context).read(context.db, context.provider, symbols, latestSession(await deskNowMs(context))),
   ({ last, open, high, low, volume, tsMs }) => ({ price: { last, open, high, low, volume }, timestamp: isoTime(tsMs) }),
 );
 

@@ -13,35 +13,6 @@ export function listStocks(db: Queryable, provider: string): Promise<Stock[]> {
   );
 }
 
-export type SessionPrice = {
-  readonly symbol: string;
-  readonly last: number;
-  readonly tsMs: number;
-  readonly open: number;
-  readonly high: number;
-  readonly low: number;
-  readonly volume: number;
-};
-
-/** Newest prices with what the session has brought so far; before its first bar the last price is all of it. */
-export function sessionPrices(
-  db: Queryable,
-  provider: string,
-  symbols: readonly string[],
-  session: { readonly openMs: number; readonly closeMs: number },
-): Promise<SessionPrice[]> {
-  return db.query<SessionPrice>(
-    `SELECT l.symbol, l.price AS last, l.ts_ms AS "tsMs", coalesce(b.open, l.price) AS open, greatest(b.high, l.price) AS high,
-            least(b.low, l.price) AS low, coalesce(b.volume, 0) AS volume
-     FROM price_latest l LEFT JOIN LATERAL (
-       SELECT (array_agg(o ORDER BY open_ts_ms))[1] AS open, max(h) AS high, min(l) AS low, sum(volume) AS volume FROM price_candles
-       WHERE provider = $1 AND symbol = l.symbol AND interval = '${CANDLE_INTERVAL}' AND open_ts_ms >= $3 AND open_ts_ms < $4
-     ) b ON TRUE
-     WHERE l.provider = $1 AND l.symbol = ANY($2::text[])`,
-    [provider, symbols, session.openMs, session.closeMs],
-  );
-}
-
 /** The last closed bars of each symbol that were known at a moment, oldest first. */
 export async function lastBars(
   db: Queryable,
