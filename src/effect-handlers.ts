@@ -5,7 +5,7 @@ import { parseJournalTarget } from './domain/journal.ts';
 import type { Family } from './domain/published-keys.ts';
 import { parseTarget, type Target } from './domain/published-keys.ts';
 import { contractOf, parsePayload } from './jobs/registry.ts';
-import { writeJournal } from './journal/write-journal.ts';
+import type { Journal } from './journal/journal.ts';
 import type { PriceKeys } from './projections/price-keys.ts';
 import type { Publisher } from './projections/publisher.ts';
 import type { TradeStream } from './projections/trade-stream.ts';
@@ -28,8 +28,8 @@ export type EffectDoors = {
   readonly stream: TradeStream;
   readonly alerts: AlertDoors;
   readonly logger: Logger;
-  /** Folder of journal files; null: files that are asked for are left to other processes. */
-  readonly journalDir: string | null;
+  /** Null: files that are asked for are left to other processes. */
+  readonly journal: Journal | null;
   /** In a replay days pass in seconds: keys are refreshed only this often, and no job waits for it. Null where people wait for the keys. */
   readonly gatherMs: number | null;
 };
@@ -98,17 +98,18 @@ export function registerEffects(outbox: Outbox, doors: EffectDoors): void {
     ordered: true,
     unsafe: (rows) => doors.stream.forgettable(rows),
   });
-  const { journalDir } = doors;
-  if (journalDir !== null) outbox.register('journal', (rows) => writeJournals(doors.db, journalDir, rows));
+  const { journal } = doors;
+  if (journal !== null) outbox.register('journal', (rows) => writeJournals(doors.db, journal, rows));
 }
 
 /** Files of cycles that are gone (pruned, or never finished) are nobody's business any more. */
-async function writeJournals(db: Database, dir: string, rows: readonly EffectRow[]): Promise<void> {
+async function writeJournals(db: Database, journal: Journal, rows: readonly EffectRow[]): Promise<void> {
   for (const row of rows) {
     const cycle = parseJournalTarget(row.target);
     const record = cycle === null ? null : await journalOfSlot(db, cycle.modelId, cycle.slotMs);
-    if (record !== null) await crossing('write journal', () => writeJournal(dir, record, `${process.pid}-${row.id}`));
+    if (record !== null) await crossing('write journal', () => journal.write(record, `${process.pid}-${row.id}`));
   }
+  await journal.prune();
 }
 
 function toEnqueue(row: EffectRow): Enqueue {

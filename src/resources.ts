@@ -11,6 +11,7 @@ import { MarketSnapshots } from './engine/market-snapshots.ts';
 import { configDigest, settingsOf } from './engine/register-arena.ts';
 import { CodedError } from './errors.ts';
 import { jobsOf } from './jobs/registry.ts';
+import { Journal } from './journal/journal.ts';
 import { openModel, promptOf } from './llm/index.ts';
 import { projectionsOf } from './projections/families.ts';
 import { LiveFeed } from './projections/live-feed.ts';
@@ -147,10 +148,13 @@ export async function openResources(options: OpenOptions): Promise<Resources> {
     const stream = new TradeStream(queueRedis, keys);
     const live = new LiveFeed({ ...servers, keys, logger });
     closers.push(() => live.close());
-    const journalDir = options.journalDir ?? null;
+    const journal =
+      options.journalDir === undefined
+        ? null
+        : new Journal(options.journalDir, config.arena.retention.journal, { metrics, logger });
     const gatherMs = isReplay(run) ? REPLAY_GATHER_MS : null;
     const alerts = { db, channels: config.alerts, logger, metrics };
-    registerEffects(outbox, { db, publisher, prices, queues, stream, alerts, logger, journalDir, gatherMs });
+    registerEffects(outbox, { db, publisher, prices, queues, stream, alerts, logger, journal, gatherMs });
     closers.push(() => outbox.close());
     const history = new RunHistory(db, logger);
     closers.push(() => history.close());

@@ -61,6 +61,7 @@ export const ARENA_FIELDS: Record<string, FieldDoc> = {
       'How long what the equities desk has seen stays in the tables: signals, looks at closed positions, scans, headlines, sentiment, descriptions of the market.',
     min: '24h',
   },
+  'retention.journal': { meaning: 'How long a journal file stays after it was written, wall time.', min: '1m' },
   'retention.partitionsAhead': { meaning: 'For how long ahead partitions of ticks are made.', min: '0s' },
   'retention.jobRuns': { meaning: 'How long run history is kept, wall time.', min: '1m' },
   'paper.takerFeeBps': { meaning: 'Fee of what takes liquidity, basis points of the notional: the base tier.' },

@@ -120,6 +120,8 @@ export const arenaSchema = z.strictObject({
       decisions: duration(86_400_000).prefault('90d'),
       /** What the equities desk has seen: signals, looks at closed positions, scans, headlines, sentiment, descriptions of the market. */
       desk: duration(86_400_000).prefault('90d'),
+      /** How long a journal file stays after it was written, wall time. */
+      journal: duration(60_000).prefault('90d'),
       /** How far ahead partitions of ticks are made. */
       partitionsAhead: duration(0).prefault('3d'),
     })

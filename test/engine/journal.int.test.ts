@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type JournalRecord, journalEffect, journalSchema } from '../../src/domain/journal.ts';
@@ -72,6 +72,42 @@ describe('the journal', () => {
     await age(arena.db);
     await arena.run.resources.outbox.relay();
     expect(await read()).toMatchObject({ success: true });
+    expect(await pending()).toEqual([]);
+  });
+
+  it('stays as long as it is told to after it was written, and what is no journal file stays for good', async () => {
+    const old = (Date.now() - 91 * 86_400_000) / 1000;
+    const folder = path.join(journalDir, 'somebody');
+    await mkdir(folder, { recursive: true });
+    for (const [name, seconds] of [
+      ['cycle_1000_1.json', old],
+      ['cycle_2000_2.json', old],
+      ['.cycle_2000_2.json.77-1.tmp', old],
+      ['cycle_3000_3.json', Date.now() / 1000],
+      ['notes.txt', old],
+    ] as const) {
+      await writeFile(path.join(folder, name), '{}');
+      await utimes(path.join(folder, name), seconds, seconds);
+    }
+    await cycle();
+    expect((await readdir(folder)).sort()).toEqual(['cycle_3000_3.json', 'notes.txt']);
+    expect(existsSync(fileOf())).toBe(true);
+    expect(await pending()).toEqual([]);
+  });
+
+  it('leaves alone what has the name of a file and is none, and links that lead elsewhere', async () => {
+    const stuck = path.join(journalDir, 'somebody', 'cycle_1000_1.json');
+    await mkdir(stuck, { recursive: true });
+    const elsewhere = path.join(dir, 'elsewhere');
+    await mkdir(elsewhere);
+    await writeFile(path.join(elsewhere, 'cycle_1000_1.json'), '{}');
+    await utimes(path.join(elsewhere, 'cycle_1000_1.json'), 1, 1);
+    await symlink(elsewhere, path.join(journalDir, 'link'));
+    await utimes(stuck, 1, 1);
+    await cycle();
+    expect(existsSync(fileOf())).toBe(true);
+    expect(existsSync(stuck)).toBe(true);
+    expect(await readdir(elsewhere)).toHaveLength(1);
     expect(await pending()).toEqual([]);
   });
 
