@@ -135,13 +135,15 @@ async function hyperliquidDoors(resources: DoorNeeds): Promise<Doors> {
   return { market, exchange };
 }
 
-function hyperliquidClient({ config, queueRedis, keys, metrics }: DoorNeeds): HyperliquidClient {
+function hyperliquidClient({ config, queueRedis, keys, metrics, logger }: DoorNeeds): HyperliquidClient {
   const { network, apiUrl, wsUrl } = config.hyperliquid;
   const limit = { perMinute: WEIGHT_PER_MINUTE, reserved: WEIGHT_FOR_ORDERS };
   return new HyperliquidClient({
     addresses: providerAddresses(network, apiUrl, wsUrl),
     budget: new RateLimiter(queueRedis, keys.rateLimit(PROVIDER), limit),
     metrics,
+    onRefused: (what, fault) =>
+      logger.warn({ what, fault }, 'Hyperliquid said something of another shape; it is left out'),
   });
 }
 

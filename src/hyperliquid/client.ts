@@ -26,6 +26,8 @@ export type ClientOptions = {
   readonly retryMs?: number;
   /** Wall time, ms; a test may let it run faster. */
   readonly now?: () => number;
+  /** Hears of what is left out because of its shape, with its path; of each kind once a minute. */
+  readonly onRefused?: (what: string, fault: string) => void;
 };
 
 /** Who asks decides what a fault is called and whether the reserve of the budget may be touched. */
@@ -37,6 +39,7 @@ const TIMEOUT_MS = 10_000;
 const RETRY_MS = 250;
 const TRIES = 4;
 const MAX_SKEW_MS = 60_000;
+const TELL_EVERY_MS = 60_000;
 const UNAVAILABLE: Readonly<Record<Caller, ErrorCode>> = {
   market: 'NOF0_MARKET_UNAVAILABLE',
   exchange: 'NOF0_EXCHANGE_UNAVAILABLE',
@@ -48,6 +51,8 @@ export class HyperliquidClient {
   readonly #http: HttpTransport;
   readonly #options: ClientOptions;
   #skewMs = 0;
+  /** When a refusal of a kind was told, monotonic ms. */
+  readonly #toldMs = new Map<string, number>();
 
   constructor(options: ClientOptions) {
     this.#options = options;
@@ -118,14 +123,18 @@ export class HyperliquidClient {
     try {
       return parseBody(schema, body, name, UNEXPECTED[caller]);
     } catch (error) {
-      this.refused(name);
+      this.refused(name, messageOf(error));
       throw error;
     }
   }
 
-  /** Counts an answer, or a part of one, that is left out because of its shape. */
-  refused(what: string): void {
+  /** Counts an answer, or a part of one, that is left out because of its shape. `fault`: what is wrong with it, and where. */
+  refused(what: string, fault: string): void {
     this.#options.metrics.providerRefused.inc({ provider: PROVIDER, what });
+    const nowMs = performance.now();
+    if (nowMs - (this.#toldMs.get(what) ?? Number.NEGATIVE_INFINITY) < TELL_EVERY_MS) return;
+    this.#toldMs.set(what, nowMs);
+    this.#options.onRefused?.(what, fault);
   }
 
   async #request(endpoint: 'info' | 'exchange', name: string, payload: object, signal?: AbortSignal): Promise<unknown> {

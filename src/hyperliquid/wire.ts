@@ -30,12 +30,26 @@ export function isPerpetual(name: string): boolean {
 export function parseBody<T>(schema: z.ZodType<T>, body: unknown, name: string, code: ErrorCode): T {
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map((issue) => ({ path: pathOf(name, issue.path), expected: issue.message }));
+  const faults = faultsOf(parsed.error, name);
+  throw new CodedError(code, `Hyperliquid answered an unexpected shape: ${said(faults)}`, { faults });
+}
+
+/** What is wrong with a part of an answer that is left out, with its path; null: nothing. */
+export function faultIn(schema: z.ZodType, part: unknown, name: string): string | null {
+  const { error } = schema.safeParse(part);
+  return error === undefined ? null : said(faultsOf(error, name));
+}
+
+type Fault = { readonly path: string; readonly expected: string };
+
+function faultsOf(error: z.ZodError, name: string): Fault[] {
+  return error.issues.map((issue) => ({ path: pathOf(name, issue.path), expected: issue.message }));
+}
+
+function said(faults: readonly Fault[]): string {
   const [first] = faults;
   const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : '';
-  throw new CodedError(code, `Hyperliquid answered an unexpected shape: ${first?.path}: ${first?.expected}${more}`, {
-    faults,
-  });
+  return `${first?.path}: ${first?.expected}${more}`;
 }
 
 function pathOf(name: string, path: readonly PropertyKey[]): string {

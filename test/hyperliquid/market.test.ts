@@ -188,11 +188,30 @@ describe('a strange answer', () => {
     expect(await client.counted('providerRefused')).toContainEqual(
       expect.objectContaining({ what: 'metaAndAssetCtxs', value: 1 }),
     );
+    expect(client.refused).toEqual([expect.stringContaining('metaAndAssetCtxs[1][0].markPx: ')]);
   });
 
-  it('as a whole is refused with its path', async () => {
+  it('of candles or funding prints of one symbol is counted, told with its path, and does not stop the others', async () => {
+    const rowsOf = standIn.answerTo('candleSnapshot');
+    standIn.answer('candleSnapshot', (request) =>
+      (request.req as { coin: string }).coin === 'BTC' ? [{ ...bar('BTC', T0), o: 100 }] : rowsOf?.(request),
+    );
+    const print = { coin: 'ETH', fundingRate: '0.0001', premium: '0.0', time: T0 + HOUR + 5 };
+    standIn.answer('fundingHistory', ({ coin }) => (coin === 'ETH' ? [print] : [{ ...print, coin, time: 'soon' }]));
+    const { candles, fundings, contexts } = await market().fetch(T0 + HOUR - 3 * MINUTE, T0 + HOUR + MINUTE);
+    expect(new Set(candles.map(({ symbol }) => symbol))).toEqual(new Set(['ETH']));
+    expect(candles).toHaveLength(4);
+    expect(fundings).toMatchObject([{ symbol: 'ETH', rate: 0.0001 }]);
+    expect(contexts.map(({ symbol }) => symbol)).toEqual(['BTC', 'ETH']);
+    expect(client.refused).toEqual([
+      expect.stringContaining('candleSnapshot[0].o: '),
+      expect.stringContaining('fundingHistory[0].time: '),
+    ]);
+  });
+
+  it('to somebody who wants the past is refused with its path', async () => {
     standIn.answer('candleSnapshot', () => [{ ...bar('BTC', T0), o: 100 }]);
-    await expect(market(['BTC']).fetch(T0, T0 + 3 * MINUTE)).rejects.toMatchObject({
+    await expect(market(['BTC']).history('BTC', { fromMs: T0, toMs: T0 + 3 * MINUTE })).rejects.toMatchObject({
       code: 'NOF0_MARKET_DATA',
       faults: [{ path: 'candleSnapshot[0].o' }],
     });

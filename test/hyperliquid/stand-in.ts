@@ -102,6 +102,8 @@ export async function startStandIn() {
     answer(type: string, handler: InfoHandler) {
       info.set(type, handler);
     },
+    /** What answers a type of `/info` now. */
+    answerTo: (type: string) => info.get(type),
     /** Sends a frame to every socket that has a subscription of the type (and coin). */
     push(type: string, coin: string | null, frame: unknown) {
       for (const socket of sockets) if (subscribed(socket, type, coin)) send(socket, frame);

@@ -18,8 +18,12 @@ export function openClient(standIn: StandIn, timeoutMs = 2000) {
       spent.blockedMs.push(ms);
     },
   };
-  const client = new HyperliquidClient({ addresses: standIn.addresses, budget, metrics, timeoutMs, retryMs: 1 });
+  /** What was left out because of its shape, with its path. */
+  const refused: string[] = [];
+  const onRefused = (_what: string, fault: string) => refused.push(fault);
+  const options = { addresses: standIn.addresses, budget, metrics, timeoutMs, retryMs: 1, onRefused };
+  const client = new HyperliquidClient(options);
   const counted = async (name: 'providerRefused' | 'providerRequests') =>
     (await metrics[name].get()).values.map(({ labels, value }) => ({ ...labels, value }));
-  return { client, spent, metrics, counted };
+  return { client, spent, metrics, counted, refused };
 }

@@ -1,6 +1,7 @@
 /** Everything that moved an account's money since a moment: executions, funding, transfers, and where the ledger began. */
 
 import { z } from 'zod';
+import { messageOf } from '../../errors.ts';
 import type { HyperliquidClient } from '../../hyperliquid/client.ts';
 import { PROVIDER } from '../../hyperliquid/provider.ts';
 import { address, coin, decimal, unixMs } from '../../hyperliquid/wire.ts';
@@ -125,7 +126,7 @@ export async function entriesSince(
       // What it is called beside the ledger's own fields is not stored.
       keep(parseUserFills(page, owner).fills.map(({ dir: _dir, ...fill }) => fill));
     } catch (error) {
-      client.refused('userFills');
+      client.refused('userFills', messageOf(error));
       throw error;
     }
   }

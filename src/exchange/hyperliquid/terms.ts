@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import type { HyperliquidClient } from '../../hyperliquid/client.ts';
+import { faultIn } from '../../hyperliquid/wire.ts';
 import type { InstrumentTerms } from './actions.ts';
 
 const universe = z.object({ universe: z.array(z.unknown()) });
@@ -13,7 +14,8 @@ export async function instrumentTerms(client: HyperliquidClient): Promise<Map<st
   return new Map(
     body.universe.flatMap((row, asset): [string, InstrumentTerms][] => {
       const { data } = instrument.safeParse(row);
-      if (data === undefined) client.refused('meta.universe');
+      const fault = faultIn(instrument, row, `meta.universe[${asset}]`);
+      if (fault !== null) client.refused('meta.universe', fault);
       return data === undefined ? [] : [[data.name, { asset, sizeDecimals: data.szDecimals }]];
     }),
   );

@@ -8,7 +8,7 @@ import { coin, decimal, unixMs } from '../../hyperliquid/wire.ts';
 /** Prices have at most this many decimals, less those of the size. */
 const PRICE_DECIMALS = 6;
 
-const universeRow = z.object({
+export const universeRow = z.object({
   name: coin,
   szDecimals: z.int().min(0).max(PRICE_DECIMALS),
   // Left out of some answers; 1 is the least there is.
@@ -40,7 +40,7 @@ export function toAsset(row: UniverseRow): Asset {
   };
 }
 
-const contextRow = z.object({
+export const contextRow = z.object({
   funding: decimal,
   openInterest: decimal,
   dayNtlVlm: decimal,
@@ -52,11 +52,14 @@ const contextRow = z.object({
 
 export const metaAndContextsBody = z.tuple([metaBody, z.array(z.unknown())]);
 
-/** Why a row was left out, or what it says. `openInterest` is in base units. */
+/** What a row says; null for one of another shape. `openInterest` is in base units. */
 export function readContext(symbol: string, tsMs: number, row: unknown): AssetContext | null {
   const parsed = contextRow.safeParse(row);
-  if (!parsed.success) return null;
-  const { markPx, midPx, oraclePx, funding, openInterest, dayNtlVlm } = parsed.data;
+  return parsed.success ? toContext(symbol, tsMs, parsed.data) : null;
+}
+
+export function toContext(symbol: string, tsMs: number, row: z.infer<typeof contextRow>): AssetContext {
+  const { markPx, midPx, oraclePx, funding, openInterest, dayNtlVlm } = row;
   return {
     symbol,
     tsMs,

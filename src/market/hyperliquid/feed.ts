@@ -73,7 +73,7 @@ export class HyperliquidFeed implements MarketFeed {
         options.log('the feed lost its connection', { reason });
       },
       onQuarantine: (subscription, reason) => {
-        client.refused('subscription');
+        client.refused('subscription', JSON.stringify(subscription));
         options.log('the provider does not bear this subscription; it is left out', { ...subscription, reason });
       },
     });
@@ -102,7 +102,7 @@ export class HyperliquidFeed implements MarketFeed {
     const heard = readFrame(text, nowMs);
     const { feedFrames } = this.#options.metrics;
     feedFrames.inc({ provider: PROVIDER, channel: heard.kind });
-    if (heard.kind === 'refused') this.#client.refused(heard.what);
+    if (heard.kind === 'refused') this.#client.refused(heard.what, heard.fault);
     else if (heard.kind === 'tick' && heard.tick !== null) this.#sink.rows({ ticks: [heard.tick] });
     else if (heard.kind === 'context') this.#hearContext(heard.context);
     else if (heard.kind === 'account') {

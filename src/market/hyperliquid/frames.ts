@@ -2,12 +2,12 @@
 
 import { z } from 'zod';
 import type { AssetContext, Tick } from '../../domain/market.ts';
-import { address, coin, decimal, unixMs } from '../../hyperliquid/wire.ts';
-import { readContext } from './bodies.ts';
+import { address, coin, decimal, faultIn, unixMs } from '../../hyperliquid/wire.ts';
+import { contextRow, toContext } from './bodies.ts';
 
 const side = z.object({ px: decimal.refine((price) => price > 0, 'a price above 0') }).nullable();
 const bbo = z.object({ coin, time: unixMs, bbo: z.tuple([side, side]) });
-const context = z.object({ coin, ctx: z.unknown() });
+const assetContext = z.object({ coin, ctx: contextRow });
 const userFills = z.object({ user: address, isSnapshot: z.boolean().optional(), fills: z.array(z.unknown()) });
 const frame = z.object({ channel: z.string(), data: z.unknown().optional() });
 
@@ -19,25 +19,29 @@ export type Heard =
   | { readonly kind: 'account'; readonly address: string }
   /** Answers to what was asked, and channels that nobody needs. */
   | { readonly kind: 'other'; readonly channel: string }
-  | { readonly kind: 'refused'; readonly what: string };
+  | { readonly kind: 'refused'; readonly what: string; readonly fault: string };
 
 /** What a text of the WebSocket says. Never throws: garbage is `refused`. `nowMs` stamps what comes without a time of its own. */
 export function readFrame(text: string, nowMs: number): Heard {
   const outer = frame.safeParse(parseJson(text));
-  if (!outer.success) return { kind: 'refused', what: 'frame' };
+  if (!outer.success) return { kind: 'refused', what: 'frame', fault: 'a text that is no JSON, or no frame' };
   const { channel, data } = outer.data;
   switch (channel) {
     case 'bbo':
-      return readBbo(data) ?? { kind: 'refused', what: channel };
+      return readBbo(data) ?? refused(channel, bbo, data);
     case 'activeAssetCtx':
-      return readAssetContext(data, nowMs) ?? { kind: 'refused', what: channel };
+      return readAssetContext(data, nowMs) ?? refused(channel, assetContext, data);
     case 'userFills': {
       const parsed = userFills.safeParse(data);
-      return parsed.success ? { kind: 'account', address: parsed.data.user } : { kind: 'refused', what: channel };
+      return parsed.success ? { kind: 'account', address: parsed.data.user } : refused(channel, userFills, data);
     }
     default:
       return { kind: 'other', channel };
   }
+}
+
+function refused(channel: string, schema: z.ZodType, data: unknown): Heard {
+  return { kind: 'refused', what: channel, fault: faultIn(schema, data, `${channel}.data`) ?? 'unknown' };
 }
 
 /** The price of a book is its mid, at the time that the exchange says: that is what tells a repeated or late frame. */
@@ -51,9 +55,8 @@ function readBbo(data: unknown): Heard | null {
 }
 
 function readAssetContext(data: unknown, nowMs: number): Heard | null {
-  const parsed = context.safeParse(data);
-  const read = parsed.success ? readContext(parsed.data.coin, nowMs, parsed.data.ctx) : null;
-  return read === null ? null : { kind: 'context', context: read };
+  const parsed = assetContext.safeParse(data);
+  return parsed.success ? { kind: 'context', context: toContext(parsed.data.coin, nowMs, parsed.data.ctx) } : null;
 }
 
 /** Undefined for what is no JSON. */

@@ -11,6 +11,7 @@ import { slotAt } from '../../domain/time.ts';
 import { CodedError } from '../../errors.ts';
 import type { HyperliquidClient } from '../../hyperliquid/client.ts';
 import { PROVIDER } from '../../hyperliquid/provider.ts';
+import { faultIn } from '../../hyperliquid/wire.ts';
 import type { FeedSink, MarketData, MarketFeed } from '../market-data.ts';
 import * as bodies from './bodies.ts';
 import { closedCandles } from './candles.ts';
@@ -52,7 +53,7 @@ export class HyperliquidMarket implements MarketData {
   /** The configured instruments that the provider lists. Throws NOF0_SYMBOL_UNKNOWN when it lists none of them. */
   async assets(signal?: AbortSignal): Promise<Asset[]> {
     const { universe } = await this.#client.info({ type: 'meta' }, bodies.metaBody, 'market', signal);
-    const listed = new Map(universe.flatMap((row) => this.#listed(row)));
+    const listed = new Map(universe.flatMap((row, place) => this.#listed(row, place)));
     const unknown = this.#options.symbols.filter((symbol) => !listed.has(symbol));
     if (unknown.length === this.#options.symbols.length) {
       const { network } = this.#client.addresses;
@@ -125,12 +126,14 @@ export class HyperliquidMarket implements MarketData {
   async #contexts(tsMs: number, signal?: AbortSignal): Promise<AssetContext[]> {
     const request = { type: 'metaAndAssetCtxs' };
     const [meta, rows] = await this.#client.info(request, bodies.metaAndContextsBody, 'market', signal);
-    const places = new Map(meta.universe.flatMap((row, place) => this.#listed(row).map(([name]) => [name, place])));
+    const places = new Map(
+      meta.universe.flatMap((row, place) => this.#listed(row, place).map(([name]) => [name, place])),
+    );
     return this.#options.symbols.flatMap((symbol) => {
       const place = places.get(symbol);
       if (place === undefined) return [];
       const context = bodies.readContext(symbol, tsMs, rows[place]);
-      if (context === null) this.#client.refused('metaAndAssetCtxs');
+      if (context === null) this.#refused('metaAndAssetCtxs', faultIn(bodies.contextRow, rows[place], `[1][${place}]`));
       return context ?? [];
     });
   }
@@ -138,8 +141,9 @@ export class HyperliquidMarket implements MarketData {
   async #candles(fromMs: number, toMs: number, signal?: AbortSignal): Promise<Candle[]> {
     if (slotAt(fromMs, CANDLE_INTERVAL_MS) === slotAt(toMs, CANDLE_INTERVAL_MS)) return [];
     const candles: Candle[] = [];
+    // What is missing of one symbol is a gap, and gaps are asked for again.
     for (const symbol of this.#options.symbols)
-      candles.push(...(await closedCandles(this.#client, symbol, { fromMs, toMs }, signal)));
+      candles.push(...(await orLeftOut(closedCandles(this.#client, symbol, { fromMs, toMs }, signal))));
     return candles.sort((a, b) => a.openTsMs - b.openTsMs);
   }
 
@@ -150,16 +154,30 @@ export class HyperliquidMarket implements MarketData {
     const prints: Funding[] = [];
     for (const coin of this.#options.symbols) {
       const request = { type: 'fundingHistory', coin, startTime: after + 1, endTime: until };
-      const rows = await this.#client.info(request, bodies.fundingBody, 'market', signal);
+      const rows = await orLeftOut(this.#client.info(request, bodies.fundingBody, 'market', signal));
       prints.push(...rows.map(bodies.toFunding).filter(({ tsMs }) => tsMs > after && tsMs <= until));
     }
     return prints.sort((a, b) => a.tsMs - b.tsMs);
   }
 
-  #listed(row: unknown): [string, Asset][] {
+  #refused(what: string, fault: string | null): void {
+    this.#client.refused(what, `${what}${fault}`);
+  }
+
+  #listed(row: unknown, place: number): [string, Asset][] {
     const parsed = bodies.readUniverseRow(row);
-    if (parsed === null) this.#client.refused('meta.universe');
+    if (parsed === null) this.#refused('meta.universe', faultIn(bodies.universeRow, row, `[${place}]`));
     return parsed === null ? [] : [[parsed.name, bodies.toAsset(parsed)]];
+  }
+}
+
+/** An answer about one symbol; nothing when it has another shape, which was counted and told: the others go on. */
+async function orLeftOut<T>(answer: Promise<T[]>): Promise<T[]> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof CodedError && error.code === 'NOF0_MARKET_DATA') return [];
+    throw error;
   }
 }
 
