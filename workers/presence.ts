@@ -8,6 +8,7 @@ import { enqueueEffect } from '../src/jobs/registry.ts';
 import type { Resources } from '../src/resources.ts';
 import { addEffects } from '../src/store/effects.ts';
 import { forgetProcess, notePresence } from '../src/store/processes.ts';
+import { isReplay } from '../src/store/runs.ts';
 
 const BEAT_MS = 15_000;
 const FIRST_BEAT_MS = 1000;
@@ -18,7 +19,7 @@ const CHECK_OVERDUE_MS = 150_000;
 /** Starts saying it. `stop` says good-bye. A replay is watched by whoever started it. */
 export function startPresence(resources: Resources): { stop(): Promise<void> } {
   const { db, worker, logger, metrics, run } = resources;
-  if (run.kind === 'replay') return { stop: () => Promise.resolve() };
+  if (isReplay(run)) return { stop: () => Promise.resolve() };
   let timer: NodeJS.Timeout | undefined;
   let beating: Promise<void> = Promise.resolve();
   let stopped = false;

@@ -2,15 +2,17 @@
 
 import { ALERT_NAMES, ALERTS } from '../domain/alerts.ts';
 import { slotLags } from '../engine/slots.ts';
+import { readFigures } from '../projections/redis-figures.ts';
 import type { Resources } from '../resources.ts';
 import { firingAlerts } from '../store/alerts.ts';
 import { listProcesses } from '../store/processes.ts';
+import { isReplay } from '../store/runs.ts';
 import { listSchedules } from '../store/schedules.ts';
 import { checkServers } from './check-servers.ts';
-import type { Source } from './scrape-source.ts';
+import type { Sample, Source } from './scrape-source.ts';
 
 export function stateSources(resources: Resources): Source[] {
-  return [servers(resources), schedules(resources), alerts(resources), disks(resources)];
+  return [servers(resources), redis(resources), schedules(resources), alerts(resources), disks(resources)];
 }
 
 /** Less than a whole measurement may take: that a server does not answer is what it is to say. */
@@ -33,6 +35,31 @@ function servers(resources: Resources): Source {
   };
 }
 
+function redis({ queueRedis, cacheRedis, metrics }: Resources): Source {
+  const { redisLookups, redisMemory, redisCommands, redisCommandSeconds } = metrics;
+  const samplesOf = async (server: string, client: typeof queueRedis): Promise<Sample[]> => {
+    const seen = await readFigures(client);
+    return [
+      { gauge: redisLookups, labels: { server, result: 'hit' }, value: seen.hits },
+      { gauge: redisLookups, labels: { server, result: 'miss' }, value: seen.misses },
+      { gauge: redisMemory, labels: { server, kind: 'used' }, value: seen.usedBytes },
+      ...(seen.maxBytes > 0 ? [{ gauge: redisMemory, labels: { server, kind: 'max' }, value: seen.maxBytes }] : []),
+      { gauge: redisCommands, labels: { server }, value: seen.commands },
+      { gauge: redisCommandSeconds, labels: { server }, value: seen.commandSeconds },
+    ];
+  };
+  return {
+    name: 'redis',
+    gauges: [redisLookups, redisMemory, redisCommands, redisCommandSeconds],
+    holdMs: 0,
+    async measure() {
+      const roles = await Promise.allSettled([samplesOf('queue', queueRedis), samplesOf('cache', cacheRedis)]);
+      // Of a role that is away the figures are missing; that it is away `nof0_server_up` says.
+      return roles.flatMap((role) => (role.status === 'fulfilled' ? role.value : []));
+    },
+  };
+}
+
 function schedules({ db, run, metrics: { scheduleLag } }: Resources): Source {
   return {
     name: 'schedules',
@@ -40,7 +67,7 @@ function schedules({ db, run, metrics: { scheduleLag } }: Resources): Source {
     holdMs: 0,
     async measure() {
       // A replay's slots lie in the past, and nobody waits for them.
-      const lags = run.kind === 'replay' ? [] : slotLags(await listSchedules(db), await db.nowMs());
+      const lags = isReplay(run) ? [] : slotLags(await listSchedules(db), await db.nowMs());
       return [{ gauge: scheduleLag, labels: {}, value: Math.max(0, ...lags.map(({ lagMs }) => lagMs)) / 1000 }];
     },
   };

@@ -27,7 +27,8 @@ const COLUMNS = `id, job, identity, job_id AS "jobId", model_id AS "modelId", pa
 
 /**
  * Stores a dead letter and acknowledges the promises it covered (null: all of its identity) in one statement: a job is either still promised or kept here, never neither.
- * A job that reports its end twice (its process died in between) is kept once.
+ * A job that reports its end twice (its process died in between) is kept once. So is work that was offered to the queue again by a relay
+ * that did not know of its end yet, and failed again under another id of the queue: it is the same payload of the same identity.
  */
 export async function buryJob(db: Queryable, letter: NewDeadLetter, covered: readonly number[] | null): Promise<void> {
   await db.query(
@@ -39,6 +40,7 @@ export async function buryJob(db: Queryable, letter: NewDeadLetter, covered: rea
      )
      INSERT INTO dead_letters (job, identity, job_id, model_id, payload, error_code, error_message, attempts, stalls)
      SELECT job, identity, "jobId", "modelId", payload, "errorCode", left("errorMessage", 4000), attempts, stalls FROM letter
+     WHERE NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.redriven_at IS NULL AND d.job = letter.job AND d.identity = letter.identity AND d.payload = letter.payload)
      ON CONFLICT (job, job_id) WHERE redriven_at IS NULL DO NOTHING`,
     [toJsonb(letter), covered],
   );

@@ -2,7 +2,6 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Resources } from '../../src/resources.ts';
@@ -87,20 +86,16 @@ class Game {
   }
 
   #start(): void {
-    const child = spawn(
-      process.execPath,
-      ['--import', 'tsx', path.join(REPO, 'test/crash/child.ts'), ...this.#stage.upArgs(this.#run)],
-      {
-        cwd: REPO,
-        env: {
-          PATH: process.env.PATH ?? '',
-          HOME: process.env.HOME ?? '',
-          ...this.#stage.env,
-          ...planEnvironment(this.#plan),
-        },
-        stdio: ['ignore', 'pipe', 'pipe'],
+    const child = spawn(process.execPath, [this.#stage.child, ...this.#stage.upArgs(this.#run)], {
+      cwd: REPO,
+      env: {
+        PATH: process.env.PATH ?? '',
+        HOME: process.env.HOME ?? '',
+        ...this.#stage.env,
+        ...planEnvironment(this.#plan),
       },
-    );
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.#output = '';
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => {

@@ -12,7 +12,9 @@ import { createLogger } from '../../src/telemetry/logger.ts';
 import { writeCandles } from '../candle-files.ts';
 import { REPO } from '../paths.ts';
 import { addressesOf } from '../processes.ts';
+import { writeSession } from '../session-files.ts';
 import { tempDir } from '../temp-dir.ts';
+import { bundleChild } from './bundle.ts';
 import { type Oracle, openOracle } from './oracle.ts';
 
 const DATABASE = 'crash';
@@ -22,38 +24,62 @@ const TO = '2025-07-22T01:02:00Z';
 /** The only model whose answer can be lost. */
 export const ORACLE = 'oracle';
 
-/** The last stretch of a half day: entries, their exits, and everything closed before one o'clock in New York. */
-const DESK_FROM = '2025-07-03T16:15:00Z';
-const DESK_TO = '2025-07-03T17:05:00Z';
+/**
+ * The last stretch of a half day: entries, exits that the model confirms, one at the exchange, and what is left closed by the monitor
+ * before one o'clock in New York.
+ */
+/** Not every invented session has all of that. */
+const DESK_SEED = 'j';
+const DESK_DAY = '2025-07-03';
+const DESK_FROM = '2025-07-03T16:30:00Z';
+const DESK_TO = '2025-07-03T17:02:00Z';
+/** Every case reads and compares all of their candles: no more than it takes for entries and exits. */
+const DESK_SYMBOLS = ['AAPL', 'NVDA', 'PFE', 'BAC', 'NKE', 'XOM'];
 export type Desk = 'arena' | 'equities';
 
 export class Stage {
   readonly dir: string;
   readonly oracle: Oracle;
+  /** The program that dies. */
+  readonly child: string;
   readonly #servers: EmbeddedServers;
   readonly #data: string;
   readonly #admin: pg.Pool;
   readonly #desk: Desk;
 
-  private constructor(dir: string, servers: EmbeddedServers, data: string, admin: pg.Pool, oracle: Oracle, desk: Desk) {
-    this.#desk = desk;
-    this.dir = dir;
-    this.#servers = servers;
-    this.#data = data;
-    this.#admin = admin;
-    this.oracle = oracle;
+  private constructor(own: {
+    dir: string;
+    servers: EmbeddedServers;
+    data: string;
+    admin: pg.Pool;
+    oracle: Oracle;
+    child: string;
+    desk: Desk;
+  }) {
+    this.dir = own.dir;
+    this.oracle = own.oracle;
+    this.child = own.child;
+    this.#servers = own.servers;
+    this.#data = own.data;
+    this.#admin = own.admin;
+    this.#desk = own.desk;
   }
 
   /** `desk`: whose run dies. Of the equities desk it is the end of a session, with entries, exits and the closing of what is left. */
   static async open(desk: Desk = 'arena'): Promise<Stage> {
     const dir = await tempDir('nof0-crash-');
-    const { data } = await writeCandles(path.join(dir, 'candles'), 2);
+    const folder = path.join(dir, 'candles');
+    const { data } =
+      desk === 'equities'
+        ? await writeSession(folder, { seed: DESK_SEED, day: DESK_DAY, symbols: DESK_SYMBOLS })
+        : await writeCandles(folder, 2);
     const servers = await startServers({ dir: path.join(dir, 'servers'), database: DATABASE });
     await migrate(servers.databaseUrl);
     const url = new URL(servers.databaseUrl);
     url.pathname = '/postgres';
     const admin = pool(url.toString(), 4);
-    return new Stage(dir, servers, data, admin, await openOracle(), desk);
+    const [oracle, child] = await Promise.all([openOracle(), bundleChild()]);
+    return new Stage({ dir, servers, data, admin, oracle, child, desk });
   }
 
   /** Environment of a run's processes. */
@@ -70,8 +96,9 @@ export class Stage {
   /** What is called to bring a run up, and again after each death. */
   upArgs(run: string): string[] {
     const up = ['up', '--run', run, '--arena', this.#arenaFile(run), '--no-api', '--speed', 'max'];
-    if (this.#desk === 'equities') return [...up, '--desk', 'equities', '--from', DESK_FROM, '--to', DESK_TO];
-    return [...up, ...['--market', 'replay', '--data', this.#data, '--from', FROM, '--to', TO]];
+    if (this.#desk === 'arena') return [...up, '--market', 'replay', '--data', this.#data, '--from', FROM, '--to', TO];
+    const session = ['--market', 'csv', '--data', this.#data, '--from', DESK_FROM, '--to', DESK_TO];
+    return [...up, '--desk', 'equities', ...session];
   }
 
   logFile(run: string): string {
@@ -121,6 +148,7 @@ export class Stage {
     await this.oracle.close();
     await this.#admin.end();
     await this.#servers.stop();
+    await rm(this.child, { force: true });
     if (!keep) await rm(this.dir, { recursive: true, force: true });
   }
 
@@ -152,7 +180,9 @@ function arena(baseUrl: string): string {
   return `seed: crash
 schedules: { price: 1m, decision: 3m, snapshot: 5m, analytics: 11m }
 paces: { replay: {} }
-equities: { day: '2025-07-03', minScore: 0.3, cooldown: 0s, schedules: { screen: 2m, monitor: 2m, context: 5m } }
+equities:
+  { barInterval: 1m, minScore: 0.2, cooldown: 0s, trailing: 0.004, lastEntry: 20m, sessionEnd: 3m, flat: 4m,
+    schedules: { screen: 2m, monitor: 2m, context: 5m, news: 5m, performance: 2m } }
 models:
   - { id: carry, strategy: carry }
   - { id: buy-and-hold, strategy: buy-and-hold }

@@ -167,6 +167,21 @@ describe('after a little traffic', () => {
     expect(samples.has('nof0_table_rows{table="trades"}')).toBe(true);
   });
 
+  it('asks the servers of both roles for lookups, commands and memory', () => {
+    for (const server of ['queue', 'cache']) {
+      const lookups = (result: string) =>
+        samples.get(`nof0_redis_keyspace_lookups{server="${server}",result="${result}"}`) ?? -1;
+      expect(lookups('hit'), server).toBeGreaterThan(0);
+      expect(lookups('miss'), server).toBeGreaterThan(0);
+      expect(samples.get(`nof0_redis_memory_bytes{server="${server}",kind="used"}`), server).toBeGreaterThan(100_000);
+      const commands = samples.get(`nof0_redis_commands{server="${server}"}`) ?? 0;
+      const seconds = samples.get(`nof0_redis_command_seconds{server="${server}"}`) ?? 0;
+      expect(commands, server).toBeGreaterThan(10);
+      expect(seconds / commands, server).toBeLessThan(0.01);
+      expect(seconds, server).toBeGreaterThan(0);
+    }
+  });
+
   it('counts what was recovered, taken over and given up', () => {
     expect(samples.get('nof0_jobs_recovered_total{job="decision-cycle"}')).toBe(1);
     expect(samples.get('nof0_relay_takeovers_total{kind="project"}')).toBe(1);

@@ -51,6 +51,30 @@ export function createStateMetrics(registers: Registry[]) {
       labelNames: ['server'],
       registers,
     }),
+    redisLookups: new Gauge({
+      name: 'nof0_redis_keyspace_lookups',
+      help: 'Keys that were asked for since the servers of a role started, by whether they were there (hit, miss)',
+      labelNames: ['server', 'result'],
+      registers,
+    }),
+    redisMemory: new Gauge({
+      name: 'nof0_redis_memory_bytes',
+      help: 'Memory of the servers of a role: used, and max where there is a limit',
+      labelNames: ['server', 'kind'],
+      registers,
+    }),
+    redisCommands: new Gauge({
+      name: 'nof0_redis_commands',
+      help: 'Commands that the servers of a role have executed since they started',
+      labelNames: ['server'],
+      registers,
+    }),
+    redisCommandSeconds: new Gauge({
+      name: 'nof0_redis_command_seconds',
+      help: 'Time that the servers of a role have spent on executing commands since they started',
+      labelNames: ['server'],
+      registers,
+    }),
     diskFree: new Gauge({
       name: 'nof0_disk_free_ratio',
       help: "Free share of the disk of a host's data folder, as its processes last said",
