@@ -1,5 +1,7 @@
 /** What the whole market does: sectors, breadth, volatility, and one word for all of it. Pure. */
 
+import type { Bar } from '../bars.ts';
+import { CANDLE_INTERVAL_MS } from '../market.ts';
 import { isoTime, type MarketContext, type REGIMES } from './published.ts';
 
 /** A stock of the universe at a moment. `change`: since the last close, as a fraction. */
@@ -31,9 +33,17 @@ export function contextOf(movers: readonly Mover[], vix: number, nowMs: number):
   };
 }
 
-/** Annualised volatility, percent, of the mean of the universe from one minute to the next. */
-export function realisedVolatility(means: readonly number[]): number {
-  const returns = means.slice(1).map((value, index) => Math.log(value / (means[index] ?? value)));
+/** Annualised volatility, percent, of what the universe returns from one minute to the next; nights and pauses are no minutes. */
+export function realisedVolatility(series: readonly (readonly Pick<Bar, 'openTsMs' | 'close'>[])[]): number {
+  const minutes = new Map<number, { sum: number; count: number }>();
+  for (const bars of series)
+    bars.forEach(({ openTsMs, close }, index) => {
+      const before = bars[index - 1];
+      if (before === undefined || openTsMs - before.openTsMs !== CANDLE_INTERVAL_MS) return;
+      const { sum, count } = minutes.get(openTsMs) ?? { sum: 0, count: 0 };
+      minutes.set(openTsMs, { sum: sum + Math.log(close / before.close), count: count + 1 });
+    });
+  const returns = [...minutes.values()].map(({ sum, count }) => sum / count);
   if (returns.length < 2) return 0;
   const middle = returns.reduce((sum, value) => sum + value, 0) / returns.length;
   const variance = returns.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (returns.length - 1);

@@ -10,6 +10,8 @@ export type Screened = {
   readonly symbol: string;
   readonly price: number;
   readonly bars: readonly Bar[];
+  /** Whether the newest bar is of this session and has just ended; what an older one shows is no signal any more. */
+  readonly isCurrent: boolean;
   /** Change since the last close, as a fraction; null when there was none. */
   readonly change: number | null;
   /** −1 to 1; 0 when nobody wrote anything. */
@@ -75,13 +77,13 @@ function relativeVolume(bars: readonly Bar[], recent: number): number {
 }
 
 export function candidateOf(stock: Screened): Candidate {
-  const { symbol, price, bars, change, sentiment } = stock;
+  const { symbol, price, bars, isCurrent, change, sentiment } = stock;
   const earlier = bars.slice(0, -1).reduce(addBar, NO_BARS);
   const newest = bars.at(-1);
   const before = readIndicators(earlier);
   const now = newest === undefined ? before : readIndicators(addBar(earlier, newest));
   const strength = now.rsi14;
-  const signals = signalsOf(bars, now, before);
+  const signals = isCurrent ? signalsOf(bars, now, before) : [];
   const seen = 1 - signals.reduce((left, signal) => left * (1 - WEIGHTS[signal]), 1);
   const momentum = Math.max(-0.1, Math.min(0.1, 5 * (change ?? 0)));
   const tired = strength !== null && strength > OVERBOUGHT ? 0.15 : 0;

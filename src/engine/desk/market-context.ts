@@ -29,20 +29,11 @@ export async function describeMarket(stories: Stories, slotMs: number): Promise<
     });
     const vix =
       bars.get(VOLATILITY_INDEX)?.at(-1)?.close ??
-      realisedVolatility(meanCloses(stocks.flatMap(({ symbol }) => [bars.get(symbol) ?? []])));
+      realisedVolatility(stocks.map(({ symbol }) => bars.get(symbol) ?? []));
     await commitWithEffects(stories, 'market-context', async (tx) => {
       await saveContext(tx, slotMs, contextOf(movers, vix, slotMs));
       return [refresh('marketContext')];
     });
     return done({ stocks: movers.length });
-  });
-}
-
-/** The mean of the stocks' closes, each as a multiple of its first, minute by minute. */
-function meanCloses(series: readonly (readonly { readonly close: number }[])[]): number[] {
-  const whole = series.filter((own) => own.length === VOLATILITY_BARS);
-  return Array.from({ length: whole.length === 0 ? 0 : VOLATILITY_BARS }, (_, i) => {
-    const relative = whole.map((own) => (own[i]?.close ?? 1) / (own[0]?.close ?? 1));
-    return relative.reduce((sum, value) => sum + value, 0) / relative.length;
   });
 }

@@ -2,7 +2,15 @@
 
 import { NEWS_SPAN_MS, scoreHeadline, sentimentOf } from '../../domain/desk/sentiment.ts';
 import { refresh } from '../../domain/published-keys.ts';
-import { addNews, newestNewsMs, newsBetween, type ScoredNews, saveSentiment } from '../../store/desk/news.ts';
+import {
+  addNews,
+  latestSentiment,
+  newestNewsMs,
+  newsBetween,
+  type ScoredNews,
+  type Sentiment,
+  saveSentiment,
+} from '../../store/desk/news.ts';
 import { crossing } from '../../telemetry/boundaries.ts';
 import { done, type Outcome, type Stories, skipped } from '../context.ts';
 import { commitWithEffects, deskOf } from './desk-story.ts';
@@ -20,13 +28,24 @@ export async function readNews(stories: Stories, slotMs: number, signal: AbortSi
     .filter(({ symbol }) => listed.has(symbol))
     .map((item): ScoredNews => ({ ...item, score: scoreHeadline(item.headline) }));
   const known = await newsBetween(db, { sinceMs: slotMs - NEWS_SPAN_MS, untilMs: slotMs });
-  const sentiment = sentiments([...known, ...scored], slotMs);
+  const sentiment = [
+    ...sentiments([...known, ...scored], slotMs),
+    ...(await forgotten(stories, [...known, ...scored], slotMs)),
+  ];
   signal.throwIfAborted();
   await commitWithEffects(stories, 'news-sentiment', async (tx) => {
     await addNews(tx, scored);
     return (await saveSentiment(tx, sentiment)).map((symbol) => refresh('stockSentiment', symbol));
   });
   return done({ headlines: scored.length });
+}
+
+/** Stocks about which nobody has written for a day: what was said before says nothing any more. */
+async function forgotten({ db }: Stories, news: readonly ScoredNews[], tsMs: number): Promise<Sentiment[]> {
+  const written = new Set(news.map(({ symbol }) => symbol));
+  return (await latestSentiment(db, tsMs))
+    .filter(({ symbol, newsCount }) => newsCount > 0 && !written.has(symbol))
+    .map(({ symbol }) => ({ symbol, tsMs, score: 0, newsCount: 0 }));
 }
 
 function sentiments(news: readonly ScoredNews[], slotMs: number) {

@@ -15,6 +15,8 @@ import { commitWithEffects, deskOf, inSession } from './desk-story.ts';
 /** Bars of the screen that its slowest signal needs, with some to spare. */
 const BARS = 60;
 const MINUTE_MS = 60_000;
+/** A bar is current until the next but one has begun: a stock that is not traded has none. */
+const CURRENT_BARS = 3;
 
 /** Run again for the same slot it changes nothing: a scan is known by its time. */
 export async function screenStocks(stories: Stories, slotMs: number): Promise<Outcome> {
@@ -54,11 +56,14 @@ async function screened(stories: Stories, desk: Desk, session: Session, slotMs: 
     const price = minutes.at(-1)?.close;
     const before = closes.get(symbol);
     if (price === undefined) return [];
+    const own = closedBars(minutes, barInterval, slotMs);
+    const newestMs = own.at(-1)?.openTsMs ?? 0;
     return [
       {
         symbol,
         price,
-        bars: closedBars(minutes, barInterval, slotMs),
+        bars: own,
+        isCurrent: newestMs >= session.openMs && newestMs + CURRENT_BARS * barInterval > slotMs,
         change: before === undefined ? null : price / before - 1,
         sentiment: moods.get(symbol) ?? 0,
       },
