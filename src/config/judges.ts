@@ -33,6 +33,11 @@ export function keyFaults(references: References, variables: Record<string, stri
   });
 }
 
+/** Names of the variables that hold keys of accounts at the exchange. */
+export function accountKeyNames({ models }: References): string[] {
+  return models.flatMap((model) => model.live?.keyEnv ?? []);
+}
+
 /** Names of the variables that hold keys of endpoints. */
 export function keyNames(references: References): string[] {
   return deciders(references).flatMap(({ model }) => model.endpoint?.apiKeyEnv ?? []);

@@ -61,7 +61,7 @@ const WORDS: readonly (readonly [file: string, from: string | RegExp, to: string
   ],
   ['src/store/runs.ts', /export type RunKind = /, "export type RunKind = 'constant' | "],
   [
-    'src/config.ts',
+    'src/config/settings.ts',
     "  | { readonly kind: 'synthetic' }",
     "  | { readonly kind: 'synthetic' }\n  | { readonly kind: 'constant' }",
   ],
