@@ -18,6 +18,12 @@ export async function takeLease(db: Queryable, modelId: string): Promise<Lease |
   return row === undefined ? null : { modelId, epoch: row.epoch };
 }
 
+/** Whether somebody works under the lease, or has died over it. */
+export async function isLeased(db: Queryable, modelId: string): Promise<boolean> {
+  const rows = await db.query('SELECT 1 FROM trader_state WHERE trader_id = $1 AND lease_until IS NOT NULL', [modelId]);
+  return rows.length > 0;
+}
+
 /** Keeps the lease while a slow answer is awaited. False when it is lost. */
 export async function renewLease(db: Queryable, lease: Lease): Promise<boolean> {
   const rows = await db.query(

@@ -1,6 +1,7 @@
 /**
  * Looks at every open position, signals what should be closed, and puts all signals that wait before the desk's model: the cycle of the
- * same slot is promised by the commit that stores them. Near the close it closes what is left without asking.
+ * same slot is promised by the commit that stores them. Near the close it closes what is left without asking, and after the bell what a
+ * session left behind in whose end nobody looked.
  */
 
 import { openSession, type Session } from '../../domain/desk/calendar.ts';
@@ -11,7 +12,9 @@ import { enqueueEffect } from '../../jobs/registry.ts';
 import { closedByExchange, type LookRow, latestLooks, saveLooks } from '../../store/desk/looks.ts';
 import { addSignals, putBefore, type SignalRow } from '../../store/desk/signals.ts';
 import type { NewEffect } from '../../store/effects.ts';
+import { isLeased } from '../../store/leases.ts';
 import { type MarkedPosition, openPositions } from '../../store/positions.ts';
+import { latestPrices } from '../../store/prices.ts';
 import { type Desk, done, type Outcome, type Stories, skipped, snoozed } from '../context.ts';
 import { underLease } from '../control-lease.ts';
 import { closeOut } from '../flatten.ts';
@@ -23,6 +26,7 @@ const FRESH_MS = 3 * 60_000;
 /** How long the cycle in flight may keep the desk from closing everything. */
 const LEASE_WAIT_MS = 5000;
 const BUSY_MS = 1000;
+const WHO = 'position-monitor';
 
 /** Run again for the same slot it stores the same looks and signals, and asks nothing twice. */
 export async function monitorPositions(
@@ -32,11 +36,19 @@ export async function monitorPositions(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const desk = deskOf(stories);
-  const positions = await openPositions(stories.db, stories.market.provider, [desk.modelId]);
+  const open = () => openPositions(stories.db, stories.market.provider, [desk.modelId]);
   const session = openSession(slotMs);
   if (session === null) return skipped('no session runs');
-  if (desk.settings.flat !== null && slotMs >= session.closeMs - desk.settings.flat && positions.length > 0)
+  let positions = await open();
+  const { flat } = desk.settings;
+  if (flat !== null && slotMs >= session.closeMs - flat && !(await isClosed(stories, desk, positions)))
     return closeAll(stories, desk, signal);
+  const overdue = flat === null ? [] : await leftBehind(stories, positions, session);
+  if (overdue.length > 0) {
+    const outcome = await closeEach(stories, desk, overdue, signal);
+    if (outcome.kind === 'snoozed') return outcome;
+    positions = await open();
+  }
   const looked = await lookAtAll(stories, desk, charts, positions, session, slotMs);
   const exits = [...looked.flatMap(({ exit }) => exit ?? []), ...(await exchangeExits(stories, desk, session, slotMs))];
   let asked = 0;
@@ -122,14 +134,50 @@ async function exchangeExits(
   }));
 }
 
-async function closeAll(stories: Stories, { modelId }: Desk, signal: AbortSignal): Promise<Outcome> {
-  const scope = { model: modelId, symbol: null, who: 'position-monitor', what: 'flat before the close' };
+/** Nothing is open, and nobody died over the closing: orders of positions that are gone may be left, and the lease. */
+async function isClosed({ db }: Stories, { modelId }: Desk, positions: readonly MarkedPosition[]): Promise<boolean> {
+  return positions.length === 0 && !(await isLeased(db, modelId));
+}
+
+/** Stocks of positions that are older than the session, and that have traded in it: before they have, nobody knows what they cost. */
+async function leftBehind(
+  { db, market }: Stories,
+  positions: readonly MarkedPosition[],
+  session: Session,
+): Promise<string[]> {
+  const old = positions.filter(({ entryTsMs }) => entryTsMs < session.openMs).map(({ symbol }) => symbol);
+  if (old.length === 0) return [];
+  const prices = await latestPrices(db, market.provider);
+  return prices
+    .filter(({ symbol, tsMs }) => old.includes(symbol) && tsMs >= session.openMs)
+    .map(({ symbol }) => symbol);
+}
+
+async function closeAll(stories: Stories, desk: Desk, signal: AbortSignal): Promise<Outcome> {
+  return closing(stories, desk, async () => {
+    const scope = { model: desk.modelId, symbol: null, who: WHO, what: 'flat before the close' };
+    const { flat, closed } = await closeOut(stories, scope, signal);
+    return done({ flat, closed: closed.length });
+  });
+}
+
+async function closeEach(
+  stories: Stories,
+  desk: Desk,
+  symbols: readonly string[],
+  signal: AbortSignal,
+): Promise<Outcome> {
+  return closing(stories, desk, async () => {
+    for (const symbol of symbols)
+      await closeOut(stories, { model: desk.modelId, symbol, who: WHO, what: 'left by a session before' }, signal);
+    return done({ overdue: symbols.length });
+  });
+}
+
+/** Closes under the trader's lease. What could not be closed is tried again with the next look. */
+async function closing(stories: Stories, { modelId }: Desk, work: () => Promise<Outcome>): Promise<Outcome> {
   try {
-    const closing = await underLease(stories, modelId, { waitMs: LEASE_WAIT_MS, seize: false }, () =>
-      closeOut(stories, scope, signal),
-    );
-    // What could not be closed is tried again with the next look.
-    return done({ flat: closing.flat, closed: closing.closed.length });
+    return await underLease(stories, modelId, { waitMs: LEASE_WAIT_MS, seize: false }, work);
   } catch (error) {
     if (error instanceof CodedError && error.code === 'NOF0_TRADER_BUSY') return snoozed(BUSY_MS, error.message);
     throw error;
