@@ -47,7 +47,8 @@ type Side = { readonly name: Start['side']; readonly url: string; readonly child
 
 /** A process of its own, told what to do; resolves with the first thing it says. */
 async function startChild<T>(file: string, told: object): Promise<readonly [child: ChildProcess, said: T]> {
-  const child = fork(path.join(import.meta.dirname, file), { execArgv: ['--import', 'tsx'] });
+  // With the flags of this process, which are those that the platform runs with.
+  const child = fork(path.join(import.meta.dirname, file));
   child.send(told);
   const [said] = (await once(child, 'message')) as [T];
   return [child, said];

@@ -19,6 +19,8 @@ type Plan = {
   /** Counts a read of each of the families. */
   readonly hit: () => void;
   kept: { readonly answer: Prepared; readonly versions: string } | null;
+  /** Callers who find the same versions while the answer is being made wait for it: what it is made of is as new as they are, or newer. */
+  making: { readonly answer: Promise<Prepared>; readonly versions: string } | null;
 };
 
 export class PreparedAnswers {
@@ -38,10 +40,21 @@ export class PreparedAnswers {
       plan.hit();
       return plan.kept.answer;
     }
-    const made = this.#written(await endpoint.read(this.#reader, query, params));
-    if (plan !== null && versions !== null)
-      plan.kept = made.bytes.length > MAX_BYTES ? null : { answer: made, versions };
-    return made;
+    if (plan === null || versions === null) return this.#make(endpoint, query, params);
+    if (plan.making?.versions === versions) return plan.making.answer;
+    const making = { answer: this.#make(endpoint, query, params), versions };
+    plan.making = making;
+    try {
+      const answer = await making.answer;
+      plan.kept = answer.bytes.length > MAX_BYTES ? null : { answer, versions };
+      return answer;
+    } finally {
+      if (plan.making === making) plan.making = null;
+    }
+  }
+
+  async #make(endpoint: Endpoint, query: object, params: Readonly<Record<string, string>>): Promise<Prepared> {
+    return this.#written(await endpoint.read(this.#reader, query, params));
   }
 
   /** What a reader gives once more is not written once more. */
@@ -68,7 +81,13 @@ export class PreparedAnswers {
     const hit = () => {
       for (const counter of counters) counter.inc();
     };
-    const plan: Plan = { edition, keys: targets.map((target) => publisher.nameOf(target)), hit, kept: null };
+    const plan: Plan = {
+      edition,
+      keys: targets.map((target) => publisher.nameOf(target)),
+      hit,
+      kept: null,
+      making: null,
+    };
     this.#plans.delete(name);
     this.#plans.set(name, plan);
     // A map remembers the order of its entries: the first one was made longest ago.

@@ -111,8 +111,17 @@ export const fillsQuery = z.object({
 
 /** The values of a request. Throws NOF0_INPUT_INVALID with every fault. */
 export function parseQuery<T extends z.ZodType>(c: Context, schema: T): z.infer<T> {
+  if (!c.req.url.includes('?')) return withoutQuery(schema);
   const given = Object.fromEntries(Object.entries(c.req.query()).filter(([, value]) => value !== ''));
   return checked('query', schema, given);
+}
+
+const unasked = new WeakMap<z.ZodType, unknown>();
+
+/** What a schema makes of nothing, worked out once. */
+function withoutQuery<T extends z.ZodType>(schema: T): z.infer<T> {
+  if (!unasked.has(schema)) unasked.set(schema, Object.freeze(checked('query', schema, {})));
+  return unasked.get(schema) as z.infer<T>;
 }
 
 /** What was given, as the schema reads it. Throws NOF0_INPUT_INVALID with every fault. */

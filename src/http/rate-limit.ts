@@ -34,12 +34,17 @@ export function rateLimit(http: Config['http']): MiddlewareHandler {
 function addressOf(c: Context, proxies: readonly string[]): string | null {
   const peer = peerOf(c);
   if (peer === null) return null;
-  const isBelieved = (address: string) => isLoopback(address) || proxies.includes(address);
-  if (!isBelieved(peer)) return peer;
-  // Each proxy adds whom it heard from at the end: the last one that is no proxy of ours is the caller.
-  const forwarded = (c.req.header('x-forwarded-for') ?? '').split(',').map((part) => part.trim());
-  const caller = forwarded.reverse().find((address) => address !== '' && !isBelieved(address));
-  return caller ?? (isLoopback(peer) ? null : peer);
+  const isHere = isLoopback(peer);
+  if (!isHere && !proxies.includes(peer)) return peer;
+  const forwarded = c.req.header('x-forwarded-for');
+  const caller = forwarded === undefined ? undefined : callerOf(forwarded, proxies);
+  return caller ?? (isHere ? null : peer);
+}
+
+/** Each proxy adds whom it heard from at the end: the last one that is no proxy of ours is the caller. */
+function callerOf(forwarded: string, proxies: readonly string[]): string | undefined {
+  const addresses = forwarded.split(',').map((part) => part.trim());
+  return addresses.reverse().find((address) => address !== '' && !isLoopback(address) && !proxies.includes(address));
 }
 
 function peerOf(c: Context): string | null {

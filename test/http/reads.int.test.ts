@@ -196,6 +196,27 @@ describe('an answer that was given before', () => {
     }
   });
 
+  it('is made once for all who ask while it is being made', async () => {
+    const { publisher } = arena.resources;
+    let reads = 0;
+    const counting = createApi({
+      ...arena.resources,
+      publisher: new Proxy(publisher, {
+        get(target, name) {
+          const value: unknown = Reflect.get(target, name, target);
+          if (typeof value !== 'function') return value;
+          if (name === 'read') reads += 1;
+          return value.bind(target);
+        },
+      }),
+    });
+    await publisher.refresh([{ family: 'leaderboardCache', ids: [] }]);
+    const answers = await Promise.all(Array.from({ length: 10 }, () => counting.request('/api/leaderboard')));
+    const texts = await Promise.all(answers.map((each) => each.text()));
+    expect(new Set(texts).size).toBe(1);
+    expect(reads).toBe(1);
+  });
+
   it('is never older than what was written before it was asked for, however many ask', async () => {
     for (let round = 0; round < 10; round += 1) {
       const equity = 12_000 + round;
