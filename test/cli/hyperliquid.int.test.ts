@@ -2,6 +2,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../eventually.ts';
+import { AccountDesk } from '../hyperliquid/account-desk.ts';
 import { type StandIn, startStandIn } from '../hyperliquid/stand-in.ts';
 import { STEP_MS, Venue } from '../hyperliquid/venue.ts';
 import { type Nof0, nof0, runNof0 } from '../processes.ts';
@@ -15,6 +16,7 @@ let dir = '';
 let env: Record<string, string> = {};
 let standIn: StandIn;
 let venue: Venue;
+let account: AccountDesk;
 let pushing: NodeJS.Timeout;
 const running: Nof0[] = [];
 
@@ -23,6 +25,7 @@ beforeAll(async () => {
   standIn = await startStandIn();
   venue = new Venue({ startMs: Date.now(), speed: 1, symbols: SYMBOLS, user: USER });
   venue.serve(standIn, [], () => undefined);
+  account = new AccountDesk(venue);
   pushing = setInterval(() => {
     for (const symbol of SYMBOLS)
       standIn.push('bbo', symbol, venue.bbo(symbol, Math.floor((venue.now() - venue.startMs) / STEP_MS)));
@@ -102,4 +105,41 @@ describe('nof0 up --market hyperliquid', () => {
     const log = await readFile(path.join(dir, 'real/nof0.log'), 'utf8');
     expect([asLive.output, up?.output() ?? '', log].join('\n')).not.toContain(KEY.slice(2, 20));
   });
+});
+
+describe('nof0 up, trading live', () => {
+  const names = () => [...account.positions].filter(([, quantity]) => quantity !== 0).map(([symbol]) => symbol);
+
+  it('trades the account with its stops, until somebody closes one position and flattens the rest', async () => {
+    account.serve(standIn);
+    // At a pace that the provider's budget bears.
+    const arena = path.join(dir, 'live.yaml');
+    const paced = { price: '5s', decision: '1m', snapshot: '1m', analytics: '1m' };
+    const file = JSON.parse(await readFile(path.join(dir, 'arena.yaml'), 'utf8'));
+    await writeFile(arena, JSON.stringify({ ...file, paces: { hyperliquid: paced } }));
+    const live = { TRADING_MODE: 'live', NOF0_ARENA: arena };
+    const up = start(['up', '--market', 'hyperliquid', '--run', 'live', '--port', '0'], live);
+    await up.printed(/ready/, 60_000);
+    await eventually(
+      'positions with stops and targets',
+      async () => names().length === 2 && account.standing.size === 4,
+      60_000,
+    );
+    const one = await runNof0(['close', 'holder', 'BTC', '--run', 'live', '--yes'], { ...env, ...live });
+    expect(one.code, one.output).toBe(0);
+    // The model goes on, and may enter again.
+    expect(account.fills).toContainEqual(expect.objectContaining({ coin: 'BTC', side: 'A' }));
+    const closed = await runNof0(['flatten', 'holder', '--run', 'live', '--yes', '--json'], { ...env, ...live });
+    expect(closed.code, closed.output).toBe(0);
+    expect(names()).toEqual([]);
+    expect(account.standing.size).toBe(0);
+    const verified = await runNof0(['verify', '--run', 'live'], { ...env, ...live });
+    expect(verified.output).toContain('everything agrees');
+    up.process.kill('SIGINT');
+    expect(await up.ended).toBe(0);
+    const log = await readFile(path.join(dir, 'live/nof0.log'), 'utf8');
+    expect(log).toContain('live trading');
+    for (const text of [log, up.output(), closed.output, ...standIn.posted])
+      expect(text).not.toContain(KEY.slice(2, 20));
+  }, 180_000);
 });

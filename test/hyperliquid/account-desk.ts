@@ -17,6 +17,7 @@ type Action = { readonly type: string } & Record<string, unknown>;
 type Fill = { readonly time: number; readonly [field: string]: unknown };
 
 const CASH_USD = 10_000;
+const FEE_USD = 0.05;
 
 export class AccountDesk {
   readonly standing = new Map<number, Standing>();
@@ -31,6 +32,7 @@ export class AccountDesk {
   readonly #nonces = new Set<number>();
   readonly #leverages = new Map<number, number>();
   #oids = 100;
+  #cashUsd = CASH_USD;
 
   constructor(venue: Venue) {
     this.#venue = venue;
@@ -133,10 +135,11 @@ export class AccountDesk {
     const after = Math.round((before + (order.b ? size : -size)) * 10) / 10;
     const px = this.#venue.current(coin).toFixed(2);
     this.positions.set(coin, after);
+    this.#cashUsd -= (order.b ? size : -size) * Number(px) + FEE_USD;
     this.fills.push({
       ...{ coin, px, sz: size.toFixed(1), side: order.b ? 'B' : 'A', time: this.#venue.now() },
       ...{ startPosition: before.toFixed(1), dir: 'whatever', closedPnl: '0.0', hash: `0x${oid}`, oid },
-      ...{ crossed: true, fee: '0.05', tid: 9000 + oid, cloid: order.c },
+      ...{ crossed: true, fee: String(FEE_USD), tid: 9000 + oid, cloid: order.c },
     });
     // The last of a position takes its stops and targets with it.
     if (after === 0) for (const each of [...this.standing.values()]) if (this.#guards(each, coin)) this.#end(each);
@@ -201,9 +204,11 @@ export class AccountDesk {
       };
       return [{ position }];
     });
+    const held = [...this.positions].reduce((sum, [coin, quantity]) => sum + quantity * this.#venue.current(coin), 0);
+    const accountValue = (this.#cashUsd + held).toFixed(6);
     return {
-      marginSummary: { accountValue: CASH_USD.toFixed(1), totalMarginUsed: '0.0' },
-      ...{ crossMaintenanceMarginUsed: '0.0', withdrawable: CASH_USD.toFixed(1), time: this.#venue.now() },
+      marginSummary: { accountValue, totalMarginUsed: '0.0' },
+      ...{ crossMaintenanceMarginUsed: '0.0', withdrawable: accountValue, time: this.#venue.now() },
       assetPositions,
     };
   }
