@@ -86,11 +86,15 @@ export async function mergeInceptions(tx: Queryable, tsMs: number): Promise<Merg
        UPDATE accounts a SET initial_equity_usd = l.nav, inception_ts_ms = l.inception, updated_at = now()
        FROM listed l JOIN models m ON m.id = l.model_id AND m.exchange_provider = 'import'
        WHERE a.model_id = l.model_id AND (a.initial_equity_usd, a.inception_ts_ms) IS DISTINCT FROM (l.nav, l.inception)
-     ), written AS (
+       RETURNING a.model_id
+     ), remembered AS (
        INSERT INTO imports (model_id, kind, payload, ts_ms) SELECT model_id, 'since-inception', payload, $1::bigint FROM listed
        ON CONFLICT (model_id, kind) DO UPDATE SET payload = excluded.payload, ts_ms = excluded.ts_ms, updated_at = now()
        WHERE imports.payload IS DISTINCT FROM excluded.payload AND imports.ts_ms <= excluded.ts_ms
        RETURNING model_id, xmax = 0 AS added
+     ), written AS (
+       SELECT model_id, bool_or(added) AS added FROM (SELECT model_id, FALSE AS added FROM moved UNION ALL SELECT model_id, added FROM remembered) each
+       GROUP BY model_id
      ) ${COUNT}`,
     [tsMs],
   );

@@ -182,6 +182,39 @@ describe('what else there is', () => {
     expect(await get('/api/leaderboard')).toMatchObject({ leaderboard: [{ id: 'm1', return_pct: 10, equity: 5500 }] });
   });
 
+  it('a corrected beginning alone is a change, in the keys and the ranking too', async () => {
+    const began = (nav: number) => ({
+      'since-inception-values.json': {
+        sinceInceptionValues: [
+          { id: 'uuid', model_id: 'm1', nav_since_inception: nav, inception_date: 1_761_000_000, num_invocations: 9 },
+        ],
+      },
+      'account-totals.json': {
+        accountTotals: [
+          {
+            model_id: 'm1',
+            timestamp: 1_761_003_600,
+            dollar_equity: 5500,
+            cum_pnl_pct: 10,
+            since_inception_hourly_marker: 1,
+            since_inception_minute_marker: 60,
+          },
+        ],
+      },
+    });
+    const shown = async () => [
+      ((await get('/api/since-inception-values')).sinceInceptionValues as { nav_since_inception: number }[])[0]
+        ?.nav_since_inception,
+      ((await get('/api/leaderboard')).leaderboard as { return_pct: number }[])[0]?.return_pct,
+    ];
+    await importFiles(began(5000));
+    expect(await shown()).toEqual([5000, 10]);
+    const { files } = await importFiles(began(4000));
+    expect(files[0]).toMatchObject({ file: 'since-inception-values.json', added: 0, changed: 1 });
+    expect(await shown()).toEqual([4000, 37.5]);
+    expect((await importFiles(began(4000))).files[0]).toMatchObject({ added: 0, changed: 0 });
+  });
+
   it('prices, only where no market of the run provides them', async () => {
     const prices = { prices: { BTC: { symbol: 'BTC', price: 111_317.5, timestamp: SERVER_TIME } } };
     await importFiles({ 'crypto-prices.json': prices });
