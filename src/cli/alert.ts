@@ -8,8 +8,9 @@ import type { AlertMessage } from '../domain/alerts.ts';
 import { CodedError } from '../errors.ts';
 import { listAlerts } from '../store/alerts.ts';
 import { parseWord } from './flags.ts';
-import { moment, print, printJson, shorten, table } from './output.ts';
-import { type CommonFlags, withSession } from './session.ts';
+import { listCommand } from './list-command.ts';
+import { moment, print, printJson, shorten } from './output.ts';
+import type { CommonFlags } from './session.ts';
 
 const SUMMARY_LENGTH = 80;
 /** Alerts that have ended are shown so long. */
@@ -17,26 +18,16 @@ const RECENT_MS = 24 * 3_600_000;
 
 export function alertCommand(program: Command): void {
   const alert = program.command('alert').description('what is wrong, and whether people would be told');
-  alert
-    .command('list')
-    .description('alerts that fire, and those that have ended within a day')
-    .option('--json', 'as JSON')
-    .action(async (_options, command: Command) => {
-      const flags = command.optsWithGlobals<CommonFlags & { json?: boolean }>();
-      await withSession(flags, {}, async (session) => {
-        const { db } = await session.resources('alert');
-        const alerts = await listAlerts(db, RECENT_MS);
-        if (flags.json) return printJson(alerts);
-        const rows = alerts.map((one) => [
-          one.alert,
-          one.subject,
-          one.state,
-          moment(new Date(one.sinceMs)),
-          shorten(one.summary, SUMMARY_LENGTH),
-        ]);
-        print(rows.length === 0 ? 'nothing is wrong' : table(['alert', 'of', 'state', 'since (UTC)', 'what'], rows));
-      });
-    });
+  listCommand(alert, {
+    description: 'alerts that fire, and those that have ended within a day',
+    read: ({ db }) => listAlerts(db, RECENT_MS),
+    head: ['alert', 'of', 'state', 'since (UTC)', 'what'],
+    cells: (one) => [
+      ...[one.alert, one.subject, one.state, moment(new Date(one.sinceMs))],
+      shorten(one.summary, SUMMARY_LENGTH),
+    ],
+    empty: 'nothing is wrong',
+  });
   alert
     .command('test')
     .description('send a test message through every configured channel, or through one')

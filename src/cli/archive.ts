@@ -6,30 +6,23 @@ import { CodedError } from '../errors.ts';
 import type { Resources } from '../resources.ts';
 import { listArchives, releaseArchive } from '../store/archives.ts';
 import { parseCount } from './flags.ts';
-import { note, print, printJson, table } from './output.ts';
+import { listCommand } from './list-command.ts';
+import { print } from './output.ts';
 import { type CommonFlags, withSession } from './session.ts';
-
-type Flags = CommonFlags & { readonly json?: boolean };
 
 export function archiveCommand(program: Command): void {
   const archive = program.command('archive').description('days of old rows that are kept in files: list, run, restore');
-  archive
-    .command('list', { isDefault: true })
-    .description('list the files')
-    .option('--json', 'as JSON')
-    .action((_options, command: Command) =>
-      withNeeds(command, async ({ db, dir }, flags) => {
-        const archives = await listArchives(db);
-        if (flags.json) return printJson(archives);
-        if (archives.length === 0) return note('nothing has been archived yet');
-        const rows = archives.map((each) => [
-          ...[each.id, each.kind, new Date(each.fromMs).toISOString().slice(0, 10), each.state],
-          ...[countRows(each), each.bytes, each.file],
-        ]);
-        print(table(['id', 'kind', 'day', 'state', 'rows', 'bytes', 'file'], rows));
-        note(`in ${dir}`);
-      }),
-    );
+  listCommand(archive, {
+    description: 'list the files',
+    read: ({ db }) => listArchives(db),
+    head: ['id', 'kind', 'day', 'state', 'rows', 'bytes', 'file'],
+    cells: (each) => [
+      ...[each.id, each.kind, new Date(each.fromMs).toISOString().slice(0, 10), each.state],
+      ...[countRows(each), each.bytes, each.file],
+    ],
+    empty: 'nothing has been archived yet',
+    below: ({ archiveDir }) => `in ${archiveDir}`,
+  });
   archive
     .command('run')
     .description('archive everything that is older than its retention now, as the scheduled task does')
@@ -65,12 +58,11 @@ export function archiveCommand(program: Command): void {
 
 const numbers = (ids: readonly string[]) => ids.map((id) => parseCount('<ids>', id, 1));
 
-async function withNeeds(command: Command, work: (needs: ArchiveNeeds, flags: Flags) => Promise<void>): Promise<void> {
-  const flags = command.optsWithGlobals<Flags>();
-  await withSession(flags, {}, async (session) => {
+async function withNeeds(command: Command, work: (needs: ArchiveNeeds) => Promise<void>): Promise<void> {
+  await withSession(command.optsWithGlobals<CommonFlags>(), {}, async (session) => {
     const resources: Resources = await session.resources('archive');
     const { db, archiveDir: dir, logger, metrics, config } = resources;
     if (dir === null) throw new CodedError('NOF0_INTERNAL', 'this session has no folder for archives');
-    await work({ db, dir, logger, metrics, retention: config.arena.retention }, flags);
+    await work({ db, dir, logger, metrics, retention: config.arena.retention });
   });
 }

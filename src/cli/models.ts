@@ -4,13 +4,15 @@ import type { Command } from 'commander';
 import { findModels } from '../engine/control.ts';
 import { addModel, retireModel } from '../engine/control-models.ts';
 import { CodedError } from '../errors.ts';
+import type { Resources } from '../resources.ts';
 import { account } from '../store/equity.ts';
 import { listModels, modelConfig, modelHistory } from '../store/models.ts';
 import { readRun } from '../store/runs.ts';
 import { traderStates } from '../store/trader-state.ts';
 import { confirm } from './confirm.ts';
 import { withDesk } from './control.ts';
-import { assertNoWord, parseCount, parseWait } from './flags.ts';
+import { parseCount, parseWait } from './flags.ts';
+import { listCommand } from './list-command.ts';
 import { moment, note, print, printJson, table, usd } from './output.ts';
 import { type CommonFlags, withSession } from './session.ts';
 
@@ -20,58 +22,42 @@ type Flags = CommonFlags & { readonly json?: boolean };
 
 export function modelsCommand(program: Command): void {
   const models = program.command('models').description('participants: list, add, retire, history of their settings');
-  listCommand(models);
+  listCommand(models, {
+    description: 'list the participants',
+    read: participants,
+    head: ['model', 'name', 'state', 'exchange', 'began with', 'since', 'settings'],
+    cells: (row) => [
+      row.id,
+      row.displayName,
+      row.state ?? '',
+      row.exchangeProvider,
+      row.initialEquityUsd === null ? '' : usd(row.initialEquityUsd),
+      row.inceptionMs === null ? '' : moment(new Date(row.inceptionMs)),
+      row.configDigest ?? '',
+    ],
+    empty: 'nobody takes part yet',
+  });
   historyCommand(models);
   addCommand(models);
   retireCommand(models);
 }
 
-function listCommand(models: Command): void {
-  models
-    .command('list', { isDefault: true })
-    .description('list the participants')
-    .allowExcessArguments()
-    .option('--json', 'as JSON')
-    .action(async (_options, command: Command) => {
-      assertNoWord(command);
-      const flags = command.optsWithGlobals<Flags>();
-      await withSession(flags, {}, async (session) => {
-        const { db } = await session.resources('models');
-        const rows = await listModels(db);
-        const states = new Map(
-          (
-            await traderStates(
-              db,
-              rows.map(({ id }) => id),
-            )
-          ).map((row) => [row.traderId, row]),
-        );
-        const listed = await Promise.all(
-          rows.map(async (row) => {
-            const [owner, [changed]] = await Promise.all([account(db, row.id), modelHistory(db, row.id, 1)]);
-            return {
-              ...row,
-              state: states.get(row.id)?.state ?? null,
-              initialEquityUsd: owner?.initialEquityUsd ?? null,
-              inceptionMs: owner?.inceptionTsMs ?? null,
-              configDigest: changed?.configDigest ?? null,
-            };
-          }),
-        );
-        if (flags.json) return printJson(listed);
-        if (listed.length === 0) return note('nobody takes part yet');
-        const cells = listed.map((row) => [
-          row.id,
-          row.displayName,
-          row.state ?? '',
-          row.exchangeProvider,
-          row.initialEquityUsd === null ? '' : usd(row.initialEquityUsd),
-          row.inceptionMs === null ? '' : moment(new Date(row.inceptionMs)),
-          row.configDigest ?? '',
-        ]);
-        print(table(['model', 'name', 'state', 'exchange', 'began with', 'since', 'settings'], cells));
-      });
-    });
+async function participants({ db }: Resources) {
+  const rows = await listModels(db);
+  const ids = rows.map(({ id }) => id);
+  const states = new Map((await traderStates(db, ids)).map((row) => [row.traderId, row.state]));
+  return Promise.all(
+    rows.map(async (row) => {
+      const [owner, [changed]] = await Promise.all([account(db, row.id), modelHistory(db, row.id, 1)]);
+      return {
+        ...row,
+        state: states.get(row.id) ?? null,
+        initialEquityUsd: owner?.initialEquityUsd ?? null,
+        inceptionMs: owner?.inceptionTsMs ?? null,
+        configDigest: changed?.configDigest ?? null,
+      };
+    }),
+  );
 }
 
 function historyCommand(models: Command): void {

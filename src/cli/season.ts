@@ -6,7 +6,8 @@ import { endSeason, findSeason, freezeSeason, resetSeason, type SeasonChange, st
 import { listSeasons, type Season, seasonStandings } from '../store/seasons.ts';
 import { confirm } from './confirm.ts';
 import { withDesk } from './control.ts';
-import { assertNoWord, parseWait } from './flags.ts';
+import { parseWait } from './flags.ts';
+import { listCommand } from './list-command.ts';
 import { moment, note, print, printJson, table, usd } from './output.ts';
 import { type CommonFlags, withSession } from './session.ts';
 
@@ -14,7 +15,20 @@ type Flags = CommonFlags & { readonly json?: boolean };
 
 export function seasonCommand(program: Command): void {
   const season = program.command('season').description('seasons of the arena: start, end, freeze the ranking, reset');
-  listCommand(season);
+  listCommand(season, {
+    description: 'list the seasons, newest first',
+    read: ({ db }) => listSeasons(db),
+    head: ['season', 'state', 'started', 'ended', 'winner', 'reset'],
+    cells: (each) => [
+      each.name,
+      each.state,
+      at(each.startsMs),
+      at(each.endsMs),
+      each.finalRanking?.[0]?.id ?? '',
+      at(each.resetAtMs),
+    ],
+    empty: 'there has been no season yet: nof0 season start NAME',
+  });
   showCommand(season);
   startCommand(season);
   endCommand(season);
@@ -31,32 +45,6 @@ export function seasonCommand(program: Command): void {
     .action((_options, command: Command) =>
       change(command, (desk) => resetSeason(desk), 'reset', 'This brings every account back to what it began with.'),
     );
-}
-
-function listCommand(season: Command): void {
-  season
-    .command('list', { isDefault: true })
-    .description('list the seasons, newest first')
-    .allowExcessArguments()
-    .option('--json', 'as JSON')
-    .action(async (_options, command: Command) => {
-      assertNoWord(command);
-      const flags = command.optsWithGlobals<Flags>();
-      await withSession(flags, {}, async (session) => {
-        const seasons = await listSeasons((await session.resources('season')).db);
-        if (flags.json) return printJson(seasons);
-        if (seasons.length === 0) return note('there has been no season yet: nof0 season start NAME');
-        const rows = seasons.map((each) => [
-          each.name,
-          each.state,
-          at(each.startsMs),
-          at(each.endsMs),
-          each.finalRanking?.[0]?.id ?? '',
-          at(each.resetAtMs),
-        ]);
-        print(table(['season', 'state', 'started', 'ended', 'winner', 'reset'], rows));
-      });
-    });
 }
 
 function showCommand(season: Command): void {

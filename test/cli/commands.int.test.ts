@@ -49,6 +49,8 @@ describe('help and wrong calls', () => {
   it.each([
     [['upp'], 2, 'Did you mean up?'],
     [['up', '--prot', '1'], 2, '--port'],
+    [['alert', 'lst'], 1, 'nof0 alert has no "lst"; expected list, test; did you mean list?'],
+    [['archive', 'rstore'], 1, 'did you mean restore?'],
     [['worker', '--queues', 'snapshit'], 1, 'did you mean snapshot?'],
     [['worker', '--concurrency', 'many'], 1, 'a whole number of at least 1'],
     [['up', '--market', 'replay'], 1, '--data DIR'],
