@@ -30,7 +30,7 @@ export const ERROR_CATALOGUE = {
     status: 409,
   },
   NOF0_ARCHIVE_BROKEN: {
-    meaning: 'An archive file is not what was written, or its rows have changed since; nothing was removed.',
+    meaning: 'An archive file is missing or not what was written, or its rows have changed since; nothing was removed.',
     retryable: true,
     status: 409,
   },
