@@ -12,7 +12,7 @@ import { configDigest, settingsOf } from './engine/register-arena.ts';
 import { CodedError } from './errors.ts';
 import { jobsOf } from './jobs/registry.ts';
 import { Journal } from './journal/journal.ts';
-import { openModel, promptOf } from './llm/index.ts';
+import { openHeadlines, openModel, promptOf } from './llm/index.ts';
 import { projectionsOf } from './projections/families.ts';
 import { LiveFeed } from './projections/live-feed.ts';
 import { contextSource } from './projections/market-source.ts';
@@ -204,6 +204,7 @@ export async function openStories(
     pace: schedules,
     seed: run.seed,
     desk: run.kind === 'equities' ? deskOf(config) : null,
+    headlines: run.kind === 'equities' ? openHeadlines(config) : null,
     logger,
     metrics,
   };

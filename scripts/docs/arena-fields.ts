@@ -198,6 +198,10 @@ const EQUITIES_FIELDS: Readonly<Record<string, FieldDoc>> = {
   universe: {
     meaning: 'Only these symbols of the feed; empty: all of them, and of `--market api` twenty well-known ones.',
   },
+  sentiment: {
+    meaning:
+      'What scores headlines: a lexicon, or the endpoint of `trader`, within its budget. Without an endpoint, and whenever it does not answer, the lexicon does.',
+  },
   sectors: { meaning: 'Sectors of stocks that the desk does not know by itself, such as `{ KO: consumer }`.' },
   'api.feed': {
     meaning: 'Of `--market api`: whose trades and quotes. `iex` is one exchange and free, `sip` all of them.',

@@ -53,18 +53,16 @@ function budgetCommand(llm: Command): void {
       await withSession(flags, {}, async (session) => {
         const resources = await session.resources('llm');
         const used = new Map((await usageOfDay(resources.db, day)).map((row) => [row.modelId, row]));
-        const rows = speakers(openTraders(resources)).map(({ participant: { id, dailyTokens, dailyUsd } }) => ({
-          ...(used.get(id) ?? {
-            modelId: id,
-            requests: 0,
-            usedTokens: 0,
-            reservedTokens: 0,
-            costUsd: 0,
-            reservedUsd: 0,
-          }),
-          dailyTokens: dailyTokens ?? null,
-          dailyUsd: dailyUsd ?? null,
-        }));
+        const nothing = { requests: 0, usedTokens: 0, reservedTokens: 0, costUsd: 0, reservedUsd: 0 };
+        const rows = speakers(openTraders(resources)).flatMap(({ participant: { id, dailyTokens, dailyUsd } }) =>
+          // Headlines of the equities desk have an account of their own.
+          [id, `${id}:headlines`]
+            .filter((modelId) => modelId === id || used.has(modelId))
+            .map((modelId) => ({
+              ...(used.get(modelId) ?? { modelId, ...nothing }),
+              ...{ dailyTokens: dailyTokens ?? null, dailyUsd: dailyUsd ?? null },
+            })),
+        );
         if (flags.json) printJson({ day, budgets: rows });
         else print(`${day}\n\n${budgetTable(rows)}`);
       });

@@ -26,6 +26,8 @@ export const equitiesSchema = z.strictObject({
     .prefault({}),
   /** The session that the synthetic feed invents, a New York date. */
   day: z.iso.date().default('2025-05-09'),
+  /** What scores headlines: a lexicon, or the endpoint of `trader` (without one, the lexicon). */
+  sentiment: z.enum(['lexicon', 'model']).default('lexicon'),
   /** Bars of the screen and of the model. */
   barInterval: duration(MINUTE_MS).prefault('5m'),
   schedules: z

@@ -3,7 +3,7 @@
 import type { Config, Participant, Schedules } from '../config.ts';
 import type { PromptTemplate } from '../domain/prompt-template.ts';
 import type { Exchange } from '../exchange/exchange.ts';
-import type { DecisionModel } from '../llm/decision-model.ts';
+import type { DecisionModel, HeadlineScorer } from '../llm/decision-model.ts';
 import type { MarketData } from '../market/market-data.ts';
 import type { Database } from '../store/database.ts';
 import type { EffectRow } from '../store/effects.ts';
@@ -46,6 +46,8 @@ export type Stories = {
   readonly seed: string;
   /** The equities desk; null where the arena trades. */
   readonly desk: Desk | null;
+  /** Scores headlines of the desk; null: the lexicon does. */
+  readonly headlines: HeadlineScorer | null;
   readonly logger: Logger;
   readonly metrics: Metrics;
 };

@@ -53,3 +53,19 @@ export interface DecisionModel {
   /** Answers given before; absent where every question is asked. */
   readonly memory?: ResponseMemory;
 }
+
+/** Says of headlines what they mean for their stocks. */
+export type HeadlineScorer = {
+  /** Headlines of one question. */
+  readonly atOnce: number;
+  /** The most that a question may use: a token is at least a byte. */
+  bound(headlines: readonly string[]): Usage;
+  /**
+   * −1 (bad for the stock) to 1 (good) for each, in their order. Throws NOF0_LLM_UNAVAILABLE, and NOF0_LLM_ANSWER_INVALID with `used` in
+   * its details for an answer that has to be paid all the same.
+   */
+  score(
+    headlines: readonly string[],
+    signal: AbortSignal,
+  ): Promise<{ readonly scores: number[]; readonly used: Usage }>;
+};

@@ -4,7 +4,8 @@ import type { Config, Participant } from '../config.ts';
 import type { PromptTemplate } from '../domain/prompt-template.ts';
 import { CodedError } from '../errors.ts';
 import { BUILTIN_STRATEGIES } from './builtin/index.ts';
-import type { DecisionModel } from './decision-model.ts';
+import type { DecisionModel, HeadlineScorer } from './decision-model.ts';
+import { headlineScorer } from './headlines.ts';
 import { openAiCompatibleModel } from './openai-compatible.ts';
 import { type ResponseStore, responseMemory } from './response-memory.ts';
 
@@ -35,6 +36,20 @@ export function openModel(participant: Participant, config: Config, memories: Me
   if (!(endpoint.cache ?? memories.isReplay)) return model;
   const asker = { id, baseUrl, name, temperature, reasoningEffort, maxCompletionTokens };
   return { ...model, memory: responseMemory(memories.responses, asker) };
+}
+
+/** Scores headlines with the endpoint of the desk's trader, where the arena file wants it; else null. */
+export function openHeadlines({ arena, apiKeys }: Config): HeadlineScorer | null {
+  const { sentiment, trader } = arena.equities;
+  const { endpoint } = trader;
+  if (sentiment !== 'model' || endpoint === undefined) return null;
+  return headlineScorer({
+    ...{ name: trader.id, baseUrl: endpoint.baseUrl, model: endpoint.model, timeoutMs: endpoint.timeout },
+    apiKey: endpoint.apiKeyEnv === undefined ? '' : (apiKeys[endpoint.apiKeyEnv] ?? ''),
+    maxCompletionTokens: endpoint.maxCompletionTokens,
+    promptUsdPerToken: endpoint.promptUsdPerMillionTokens / PER_MILLION,
+    completionUsdPerToken: endpoint.completionUsdPerMillionTokens / PER_MILLION,
+  });
 }
 
 /** How the participant is asked. */

@@ -1,6 +1,6 @@
 /** Headlines since the last time, scored, and what they come to for their stocks. */
 
-import { NEWS_SPAN_MS, scoreHeadline, sentimentOf } from '../../domain/desk/sentiment.ts';
+import { NEWS_SPAN_MS, sentimentOf } from '../../domain/desk/sentiment.ts';
 import { refresh } from '../../domain/published-keys.ts';
 import {
   addNews,
@@ -14,6 +14,9 @@ import {
 import { crossing } from '../../telemetry/boundaries.ts';
 import { done, type Outcome, type Stories, skipped } from '../context.ts';
 import { commitWithEffects, deskOf } from './desk-story.ts';
+import { scoreNews } from './score-news.ts';
+
+const nameOf = ({ symbol, id }: Pick<ScoredNews, 'symbol' | 'id'>): string => `${symbol} ${id}`;
 
 /** Run again it finds the headlines there; the sentiment of a slot is stored once. */
 export async function readNews(stories: Stories, slotMs: number, signal: AbortSignal): Promise<Outcome> {
@@ -24,10 +27,10 @@ export async function readNews(stories: Stories, slotMs: number, signal: AbortSi
   const sinceMs = (await newestNewsMs(db)) ?? slotMs - NEWS_SPAN_MS;
   const fresh = await crossing('call news.fetch', () => feed.fetch(sinceMs, slotMs, signal));
   const listed = new Set((await market.assets(signal)).map(({ symbol }) => symbol));
-  const scored = fresh
-    .filter(({ symbol }) => listed.has(symbol))
-    .map((item): ScoredNews => ({ ...item, score: scoreHeadline(item.headline) }));
   const known = await newsBetween(db, { sinceMs: slotMs - NEWS_SPAN_MS, untilMs: slotMs });
+  const stored = new Set(known.map(nameOf));
+  const items = fresh.filter((item) => listed.has(item.symbol) && !stored.has(nameOf(item)));
+  const scored = await scoreNews(stories, items, slotMs, signal);
   const sentiment = [
     ...sentiments([...known, ...scored], slotMs),
     ...(await forgotten(stories, [...known, ...scored], slotMs)),
@@ -49,7 +52,7 @@ async function forgotten({ db }: Stories, news: readonly ScoredNews[], tsMs: num
 }
 
 function sentiments(news: readonly ScoredNews[], slotMs: number) {
-  const unique = [...new Map(news.map((item) => [`${item.symbol} ${item.id}`, item])).values()];
+  const unique = [...new Map(news.map((item) => [nameOf(item), item])).values()];
   return [...new Set(unique.map(({ symbol }) => symbol))].sort().map((symbol) => {
     const own = unique.filter((item) => item.symbol === symbol);
     return { symbol, tsMs: slotMs, score: sentimentOf(own, slotMs), newsCount: own.length };
