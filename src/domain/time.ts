@@ -29,3 +29,12 @@ export function nextMarketDayMs(tsMs: number): number {
 export function lateAfterMs(slotMs: number, everyMs: number): number {
   return slotMs + Math.min(everyMs, 60_000);
 }
+
+/**
+ * By how much another clock is surely ahead of ours (below zero: behind), when it said `theirsMs` at some moment between our two: an answer
+ * that took long says little, and is no fault of the clock.
+ */
+export function surelyAheadMs(theirsMs: number, askedMs: number, answeredMs: number): number {
+  if (theirsMs > answeredMs) return Math.round(theirsMs - answeredMs);
+  return theirsMs < askedMs ? Math.round(theirsMs - askedMs) : 0;
+}

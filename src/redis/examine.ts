@@ -1,5 +1,6 @@
 /** What an operator's tool asks of a Redis server, without changing anything there. */
 
+import { surelyAheadMs } from '../domain/time.ts';
 import { connectRedis, mastersOf, openRedis, type RedisRole, redisNowMs } from './connections.ts';
 
 export type RedisFacts = {
@@ -28,12 +29,13 @@ export async function examineRedis(url: string, role: RedisRole, where: string):
     const appendOnly = await config('appendonly');
     const asked = Date.now();
     const nowMs = await redisNowMs(client);
+    const answered = Date.now();
     return {
       version: infos.map((info) => /^redis_version:(\S+)/m.exec(info)?.[1] ?? '0').sort(byVersion)[0] ?? '0',
       policies: await config('maxmemory-policy'),
       appendOnly: appendOnly.length === 0 ? null : appendOnly.every((value) => value === 'yes'),
       runIds: infos.flatMap((info) => /^run_id:(\w+)/m.exec(info)?.[1] ?? []),
-      clockAheadMs: Math.round(nowMs - (asked + Date.now()) / 2),
+      clockAheadMs: surelyAheadMs(nowMs, asked, answered),
     };
   } finally {
     client.disconnect();

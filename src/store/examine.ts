@@ -1,6 +1,7 @@
 /** What an operator's tool asks of a Postgres server, without changing anything there. */
 
 import pg from 'pg';
+import { surelyAheadMs } from '../domain/time.ts';
 import { pendingMigrations } from './migrate.ts';
 
 const TIMEOUT_MS = 5000;
@@ -37,7 +38,7 @@ export async function examinePostgres(databaseUrl: string): Promise<PostgresFact
       version: row?.version ?? 'unknown',
       majorVersion: Math.floor((row?.number ?? 0) / 10_000),
       pending: await pendingMigrations(client),
-      clockAheadMs: Math.round((row?.nowMs ?? answered) - (asked + answered) / 2),
+      clockAheadMs: surelyAheadMs(row?.nowMs ?? answered, asked, answered),
     };
   } finally {
     await client.end().catch(() => {

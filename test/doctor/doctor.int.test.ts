@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { examineNode, judgeDisk } from '../../src/doctor/machine.ts';
+import { surelyAheadMs } from '../../src/domain/time.ts';
 import { startHttp } from '../../src/http/server.ts';
 import { createRun, REPO, type TestRun } from '../harness.ts';
 import { startServer, type TestServer } from '../platform/redis-nodes.ts';
@@ -157,7 +158,7 @@ describe('nof0 doctor', () => {
       );
     expect(apart.output).toContain('3 faults');
     expect(apart.code).toBe(1);
-    const near = await doctor(machine('Date.now = ((now) => () => now() - 1200)(Date.now)'));
+    const near = await doctor(machine('Date.now = ((now) => () => now() - 1800)(Date.now)'));
     expect(near.output).toMatch(/warning +postgres clock +\d{3,4} ms ahead of this machine/);
     expect(near.code).toBe(0);
   });
@@ -182,6 +183,17 @@ describe('nof0 doctor', () => {
     const { code, output } = await runNof0(['doctor', '--run', 'nothing'], { NOF0_DATA_DIR: dir, NOF0_HTTP_PORT: '0' });
     expect(output).toMatch(/skipped +servers +nobody has brought up run "nothing"/);
     expect(code).toBe(0);
+  });
+});
+
+describe('another clock', () => {
+  it.each([
+    [1000, 1000, 1400, 0],
+    [1399, 1000, 1400, 0],
+    [3400, 1000, 1400, 2000],
+    [400, 1000, 1400, -600],
+  ])('that says %d between %d and %d is surely ahead by %d', (theirs, asked, answered, ahead) => {
+    expect(surelyAheadMs(theirs, asked, answered)).toBe(ahead);
   });
 });
 
