@@ -79,6 +79,8 @@ export async function deskReplay(dir: string, speed: string): Promise<Replay> {
     families: DESK_FAMILIES,
     answers: [
       /^COMMIT$/,
+      // Written seldom, so not left for the end.
+      /INSERT INTO desk_performance/,
       /INSERT INTO desk_watchlists/,
       /INSERT INTO desk_signals/,
       /INSERT INTO desk_monitoring/,
@@ -87,7 +89,6 @@ export async function deskReplay(dir: string, speed: string): Promise<Replay> {
       /DELETE FROM effects .*enqueue/s,
       /INSERT INTO desk_contexts/,
       /INSERT INTO job_runs/,
-      /INSERT INTO desk_performance/,
     ],
   };
 }
