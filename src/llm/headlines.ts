@@ -3,17 +3,10 @@
 import { z } from 'zod';
 import type { Usage } from '../domain/decision.ts';
 import { CodedError } from '../errors.ts';
+import { ChatEndpoint, type ChatOptions, type Message } from './chat-endpoint.ts';
 import type { HeadlineScorer } from './decision-model.ts';
-import { type Completion, postChat, type Target } from './wire.ts';
-
-export type HeadlineOptions = Target & {
-  /** Model id as the endpoint knows it. */
-  readonly model: string;
-  readonly maxCompletionTokens: number;
-  readonly timeoutMs: number;
-  readonly promptUsdPerToken: number;
-  readonly completionUsdPerToken: number;
-};
+import { findObject } from './find-object.ts';
+import type { Completion } from './wire.ts';
 
 /** An answer about more would be cut off. */
 const AT_ONCE = 40;
@@ -24,8 +17,8 @@ Answer with one JSON object and nothing else: {"scores": [0.5, -0.2]}, one numbe
 
 const answerSchema = z.object({ scores: z.array(z.number().min(-1).max(1)) });
 
-export function headlineScorer(options: HeadlineOptions): HeadlineScorer {
-  const messagesOf = (headlines: readonly string[]) => [
+export function headlineScorer(options: ChatOptions): HeadlineScorer {
+  const messagesOf = (headlines: readonly string[]): Message[] => [
     { role: 'system', content: SYSTEM },
     { role: 'user', content: headlines.map((text, i) => `${i + 1}. ${text.replace(/\s+/g, ' ')}`).join('\n') },
   ];
@@ -35,55 +28,29 @@ export function headlineScorer(options: HeadlineOptions): HeadlineScorer {
   });
   const bound = (headlines: readonly string[]) =>
     usage(Buffer.byteLength(JSON.stringify(messagesOf(headlines))), options.maxCompletionTokens);
+  const endpoint = new ChatEndpoint(options, null);
   return {
     atOnce: AT_ONCE,
     bound,
     async score(headlines, signal) {
-      const said = await ask(options, messagesOf(headlines), signal);
+      const said = await endpoint.ask(messagesOf(headlines), signal);
       const most = bound(headlines);
       const isCounted = said.promptTokens !== null && said.completionTokens !== null;
       const used = isCounted ? usage(said.promptTokens ?? 0, said.completionTokens ?? 0) : most;
-      return { scores: read(options, said.text, headlines.length, used), used };
+      return { scores: read(options, said, headlines.length, used), used };
     },
   };
 }
 
-async function ask(options: HeadlineOptions, messages: readonly object[], signal: AbortSignal): Promise<Completion> {
-  const either = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]);
-  const body = { model: options.model, messages, stream: false };
-  for (const limit of ['max_tokens', 'max_completion_tokens']) {
-    const said = await postChat(options, { ...body, [limit]: options.maxCompletionTokens }, either).catch(
-      (error: unknown) => {
-        signal.throwIfAborted();
-        if (error instanceof CodedError) throw error;
-        throw new CodedError('NOF0_LLM_UNAVAILABLE', `${options.name} did not answer within ${options.timeoutMs} ms.`);
-      },
-    );
-    if (!('status' in said)) return said;
-    if (limit === 'max_tokens' && /max_completion_tokens/.test(said.said)) continue;
-    throw new CodedError('NOF0_LLM_UNAVAILABLE', `${options.name} answered HTTP ${said.status}: ${said.said}`, {
-      details: { spent: false },
-    });
-  }
-  throw new CodedError('NOF0_INTERNAL', 'an endpoint refuses both names of the limit of tokens');
-}
-
-/** The last JSON object of the text, if it has a number for each headline. */
-function read({ name }: HeadlineOptions, text: string, count: number, used: Usage): number[] {
-  const parsed = answerSchema.safeParse(lastObject(text));
+/** The scores of a text, if it has one for each headline. */
+function read({ name }: ChatOptions, { text, isCutOff }: Completion, count: number, used: Usage): number[] {
+  const parsed = answerSchema.safeParse(findObject(text, hasScores, isCutOff));
   if (parsed.success && parsed.data.scores.length === count) return parsed.data.scores;
   throw new CodedError('NOF0_LLM_ANSWER_INVALID', `${name} did not answer a number for each of ${count} headlines`, {
     details: { used },
   });
 }
 
-function lastObject(text: string): unknown {
-  const from = text.lastIndexOf('{');
-  const to = text.lastIndexOf('}');
-  try {
-    return JSON.parse(text.slice(from, to + 1));
-  } catch {
-    // What is no JSON matches no schema; the caller says so.
-    return undefined;
-  }
+function hasScores(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'scores' in value;
 }

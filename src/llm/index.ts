@@ -4,6 +4,7 @@ import type { Config, Participant } from '../config.ts';
 import type { PromptTemplate } from '../domain/prompt-template.ts';
 import { CodedError } from '../errors.ts';
 import { BUILTIN_STRATEGIES } from './builtin/index.ts';
+import type { ChatOptions } from './chat-endpoint.ts';
 import type { DecisionModel, HeadlineScorer } from './decision-model.ts';
 import { headlineScorer } from './headlines.ts';
 import { openAiCompatibleModel } from './openai-compatible.ts';
@@ -20,36 +21,35 @@ export function openModel(participant: Participant, config: Config, memories: Me
   const { id, endpoint } = participant;
   // The arena file's check lets no participant through that has neither.
   if (endpoint === undefined) throw new CodedError('NOF0_INTERNAL', `${id} has neither strategy nor endpoint`);
-  const { baseUrl, model: name, temperature, reasoningEffort, maxCompletionTokens } = endpoint;
-  const model = openAiCompatibleModel({
-    name: id,
-    baseUrl,
-    apiKey: endpoint.apiKeyEnv === undefined ? '' : (config.apiKeys[endpoint.apiKeyEnv] ?? ''),
-    model: name,
-    ...(temperature === undefined ? {} : { temperature }),
-    ...(reasoningEffort === undefined ? {} : { reasoningEffort }),
-    maxCompletionTokens,
-    timeoutMs: endpoint.timeout,
-    promptUsdPerToken: endpoint.promptUsdPerMillionTokens / PER_MILLION,
-    completionUsdPerToken: endpoint.completionUsdPerMillionTokens / PER_MILLION,
-  });
+  const model = openAiCompatibleModel(chatOptions(id, endpoint, config));
   if (!(endpoint.cache ?? memories.isReplay)) return model;
+  const { baseUrl, model: name, temperature, reasoningEffort, maxCompletionTokens } = endpoint;
   const asker = { id, baseUrl, name, temperature, reasoningEffort, maxCompletionTokens };
   return { ...model, memory: responseMemory(memories.responses, asker) };
 }
 
 /** Scores headlines with the endpoint of the desk's trader, where the arena file wants it; else null. */
-export function openHeadlines({ arena, apiKeys }: Config): HeadlineScorer | null {
-  const { sentiment, trader } = arena.equities;
-  const { endpoint } = trader;
-  if (sentiment !== 'model' || endpoint === undefined) return null;
-  return headlineScorer({
-    ...{ name: trader.id, baseUrl: endpoint.baseUrl, model: endpoint.model, timeoutMs: endpoint.timeout },
-    apiKey: endpoint.apiKeyEnv === undefined ? '' : (apiKeys[endpoint.apiKeyEnv] ?? ''),
-    maxCompletionTokens: endpoint.maxCompletionTokens,
+export function openHeadlines(config: Config): HeadlineScorer | null {
+  const { sentiment, trader } = config.arena.equities;
+  if (sentiment !== 'model' || trader.endpoint === undefined) return null;
+  return headlineScorer(chatOptions(trader.id, trader.endpoint, config));
+}
+
+function chatOptions(
+  id: string,
+  endpoint: NonNullable<Participant['endpoint']>,
+  { apiKeys }: Pick<Config, 'apiKeys'>,
+): ChatOptions {
+  const { baseUrl, model, apiKeyEnv, temperature, reasoningEffort, maxCompletionTokens } = endpoint;
+  return {
+    ...{ name: id, baseUrl, model, maxCompletionTokens },
+    apiKey: apiKeyEnv === undefined ? '' : (apiKeys[apiKeyEnv] ?? ''),
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(reasoningEffort === undefined ? {} : { reasoningEffort }),
+    timeoutMs: endpoint.timeout,
     promptUsdPerToken: endpoint.promptUsdPerMillionTokens / PER_MILLION,
     completionUsdPerToken: endpoint.completionUsdPerMillionTokens / PER_MILLION,
-  });
+  };
 }
 
 /** How the participant is asked. */

@@ -2,8 +2,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CodedError } from '../../src/errors.ts';
+import type { ChatOptions } from '../../src/llm/chat-endpoint.ts';
 import type { DecisionRequest } from '../../src/llm/decision-model.ts';
-import { type OpenAiCompatibleOptions, openAiCompatibleModel } from '../../src/llm/openai-compatible.ts';
+import { openAiCompatibleModel } from '../../src/llm/openai-compatible.ts';
 import { renderPrompt } from '../../src/llm/prompt.ts';
 import { asset, frameOf, requestOf, shippedPrompt } from './fixtures.ts';
 
@@ -52,7 +53,7 @@ function json(response: ServerResponse, status: number, body: unknown, headers: 
   response.end(JSON.stringify(body));
 }
 
-function modelAt(baseUrl: string, overrides: Partial<OpenAiCompatibleOptions> = {}) {
+function modelAt(baseUrl: string, overrides: Partial<ChatOptions> = {}) {
   return openAiCompatibleModel({
     name: 'test-endpoint',
     baseUrl,
@@ -72,11 +73,7 @@ function request(): DecisionRequest {
   return { ...plain, prompt: renderPrompt(shippedPrompt(), plain.context, plain.frame) };
 }
 
-async function failure(
-  baseUrl: string,
-  overrides: Partial<OpenAiCompatibleOptions> = {},
-  signal = new AbortController().signal,
-) {
+async function failure(baseUrl: string, overrides: Partial<ChatOptions> = {}, signal = new AbortController().signal) {
   const error: unknown = await modelAt(baseUrl, overrides)
     .decide(request(), signal)
     .then(
