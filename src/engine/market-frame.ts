@@ -8,12 +8,14 @@ import { sha256 } from '../domain/random.ts';
 import { CodedError } from '../errors.ts';
 import { CandleReader } from '../store/candle-reader.ts';
 import { findFrame, keepFrame, type StoredFrame } from '../store/frames.ts';
-import { ingestCursor, marketAsOf } from '../store/market.ts';
+import { ingestCursor, type KnownAsset, marketAsOf } from '../store/market.ts';
 import type { Stories } from './context.ts';
 import { deskPackage } from './desk/desk-package.ts';
 
 /** How long a slot waits for its prices; after that it decides on what is there. */
 const WATERMARK_WAIT_MS = 3000;
+/** A replay's prices come for certain, however long a crash holds them up, and in every replay it decides on the same. */
+const REPLAYED_WAIT_MS = 120_000;
 const WATERMARK_POLL_MS = 25;
 const KEPT_FRAMES = 4;
 
@@ -58,11 +60,7 @@ export class FrameBuilder {
 
   async #build(slotMs: number, seenMs: number, signal: AbortSignal): Promise<StoredFrame> {
     const { db, market, config, clock } = this.#stories;
-    const watermarkMs = await this.#awaitWatermark(slotMs, seenMs, signal);
-    const [assets, history] = await Promise.all([
-      marketAsOf(db, market.provider, slotMs),
-      this.#candles.at(slotMs, watermarkMs),
-    ]);
+    const { watermarkMs, assets, history } = await this.#readMarket(slotMs, seenMs, signal);
     if (assets.length === 0)
       throw new CodedError(
         'NOF0_FRAME_MISSING',
@@ -82,10 +80,23 @@ export class FrameBuilder {
     return keepFrame(db, frame, frameDigest(frame), { relaxed: clock.repeats });
   }
 
+  /** What was known at the slot. A database that crashed after the watermark was seen may have forgotten it: then its prices come again. */
+  async #readMarket(slotMs: number, seenMs: number, signal: AbortSignal) {
+    const { db, market } = this.#stories;
+    let known = seenMs;
+    for (;;) {
+      const watermarkMs = await this.#awaitWatermark(slotMs, known, signal);
+      const [now, candles] = await Promise.all([marketAsOf(db, market.provider, slotMs), this.#candles.at(slotMs)]);
+      known = Math.min(now.watermarkMs, candles.watermarkMs);
+      if (known >= watermarkMs || now.assets.length === 0)
+        return { watermarkMs, assets: now.assets, history: candles.history };
+    }
+  }
+
   /** Waits for the slot's prices and for the matcher, a bounded time. `seenMs`: the watermark as it was read just now. */
   async #awaitWatermark(slotMs: number, seenMs: number, signal: AbortSignal): Promise<number> {
-    const { db, market } = this.#stories;
-    const deadline = Date.now() + WATERMARK_WAIT_MS;
+    const { db, market, clock } = this.#stories;
+    const deadline = Date.now() + (clock.repeats ? REPLAYED_WAIT_MS : WATERMARK_WAIT_MS);
     let watermarkMs = seenMs;
     // Who decides on these prices must find his stops and margins worked through up to them.
     while ((watermarkMs < slotMs || (await this.#matchedUntil()) < slotMs) && Date.now() <= deadline) {
@@ -106,7 +117,7 @@ export function frameDigest(frame: MarketFrame): string {
   return sha256(canonicalJson(frame));
 }
 
-function frameAsset(asset: Awaited<ReturnType<typeof marketAsOf>>[number], view: CandleView): FrameAsset {
+function frameAsset(asset: KnownAsset, view: CandleView): FrameAsset {
   return {
     symbol: asset.symbol,
     price: asset.price,

@@ -8,12 +8,14 @@ import { type Account, lockAccount, type NewSnapshot, saveSnapshot } from '../st
 import { type MarkedPosition, openPositions } from '../store/positions.ts';
 import { Questions } from '../store/questions.ts';
 import { type SnapshotBasis, type SnapshotWrite, snapshotBases, writeSnapshots } from '../store/snapshots.ts';
-import { committed, done, type Outcome, type Stories } from './context.ts';
+import { committed, done, type Outcome, type Stories, snoozed } from './context.ts';
 import { hourOf, sharpeAt } from './equity-metrics.ts';
 import { syncFillsBehind } from './ingest-fills.ts';
 import { judgeEquity, reportTrip, watchEquity } from './watch-equity.ts';
 
 const HOUR_MS = 3_600_000;
+/** How long a snapshot of a replay waits for prices that come again. */
+const FORGOTTEN_MS = 200;
 
 /** One snapshot by itself; who takes many keeps a `SnapshotTaker`. */
 export function takeSnapshot(stories: Stories, modelId: string, asOfMs: number): Promise<Outcome> {
@@ -48,6 +50,8 @@ export class SnapshotTaker {
   async take(modelId: string, asOfMs: number): Promise<Outcome> {
     const stories = this.#stories;
     const basis = await this.#basis(modelId);
+    if (stories.clock.repeats && basis.watermarkMs < asOfMs)
+      return snoozed(FORGOTTEN_MS, 'a crash of the database took back the prices of this moment; they come again');
     // Run late, it finds the market further on than it was asked for: what it sees belongs to that moment.
     const nowMs = Math.max(stories.clock.now(asOfMs), basis.watermarkMs);
     const follow = { snapshot: false };

@@ -45,9 +45,9 @@ const marketCtx: Projection = {
 async function marketContexts({ db, provider, candles }: LoadContext): Promise<Map<string, MarketContext>> {
   const watermarkMs = (await ingestCursor(db, provider))?.watermarkMs ?? 0;
   const tsMs = Math.floor(watermarkMs / CONTEXT_STEP_MS) * CONTEXT_STEP_MS;
-  const [assets, history] = await Promise.all([
+  const [{ assets }, { history }] = await Promise.all([
     marketAsOf(db, provider, tsMs),
-    candles.at(tsMs, watermarkMs, { recount: true }),
+    candles.at(tsMs, { recount: true }),
   ]);
   return new Map(
     assets.map((asset) => {

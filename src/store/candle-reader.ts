@@ -22,16 +22,20 @@ export class CandleReader {
   }
 
   /**
-   * What was known at `tsMs`. Candles behind the watermark are complete as a rule; with `recount` it is made sure that none came in among
-   * those that were read before (a backfill does that), else all of them are read again.
+   * What was known at `tsMs`, and how far the provider had been ingested when that was read. Candles behind the watermark are complete as
+   * a rule; with `recount` it is made sure that none came in among those that were read before (a backfill does that), else all of them
+   * are read again.
    */
-  async at(tsMs: number, watermarkMs: number, { recount = false } = {}): Promise<CandleHistory> {
+  async at(
+    tsMs: number,
+    { recount = false } = {},
+  ): Promise<{ readonly history: CandleHistory; readonly watermarkMs: number }> {
     // Known at that moment: open + interval ≤ tsMs.
     const uptoMs = tsMs - CANDLE_INTERVAL_MS + 1;
     const empty = CandleHistory.before(tsMs, this.#intervalMs);
     const kept = await this.#reusable(empty.uptoMs, uptoMs, recount);
     const base = kept ?? { history: empty, begunMs: empty.uptoMs, count: 0 };
-    const fresh = await candlesBetween(this.#db, this.#provider, base.history.uptoMs, uptoMs);
+    const { candles: fresh, watermarkMs } = await candlesBetween(this.#db, this.#provider, base.history.uptoMs, uptoMs);
     const whole = base.history.plus(fresh, uptoMs);
     const completeMs = Math.min(uptoMs, watermarkMs - CANDLE_INTERVAL_MS + 1);
     if (completeMs === uptoMs) this.#keep(base, whole, fresh);
@@ -39,7 +43,7 @@ export class CandleReader {
       const complete = before(fresh, completeMs);
       this.#keep(base, base.history.plus(complete, completeMs), complete);
     }
-    return whole;
+    return { history: whole, watermarkMs };
   }
 
   async #reusable(fromMs: number, uptoMs: number, recount: boolean): Promise<Kept | null> {

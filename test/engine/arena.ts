@@ -48,11 +48,11 @@ export function arenaConfig(arena: object = {}, env: Record<string, string> = {}
   }
 }
 
-/** A registered arena. Its stories take market time from what they are asked for. */
+/** A registered arena. Its stories take market time from what they are asked for; its market may be behind that, as a real one. */
 export async function openTestArena(config = arenaConfig(), options: TestRunOptions = {}): Promise<Arena> {
   const run = await createRun({ ...options, config });
   const { stories: opened } = await run.stories();
-  const stories: Stories = { ...opened, clock: replayTime };
+  const stories: Stories = { ...opened, clock: { ...replayTime, repeats: false } };
   await registerArena(stories, run.resources.run, T0);
   return { run, db: run.resources.db, stories, frames: new FrameBuilder(stories) };
 }

@@ -58,7 +58,8 @@ describe('a stretch of the market', () => {
     expect(latest).toEqual(
       newest.map(({ symbol, price, tsMs }) => ({ symbol, price, tsMs })).sort((a, b) => (a.symbol < b.symbol ? -1 : 1)),
     );
-    const candles = (await candlesBetween(arena.db, PROVIDER, T0, T0 + MINUTE_MS)).get('BTC');
+    const { candles: bySymbol } = await candlesBetween(arena.db, PROVIDER, T0, T0 + MINUTE_MS);
+    const candles = bySymbol.get('BTC');
     expect(candles).toEqual(batch.candles.filter(({ symbol }) => symbol === 'BTC'));
   });
 

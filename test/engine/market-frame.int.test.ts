@@ -1,11 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Candle } from '../../src/domain/market.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { FrameBuilder } from '../../src/engine/market-frame.ts';
-import { type Arena, arenaConfig, count, feed, never, openTestArena, T0, tick } from './arena.ts';
+import type { Database } from '../../src/store/database.ts';
+import { ingestCursor } from '../../src/store/market.ts';
+import { type Arena, arenaConfig, count, feed, never, openTestArena, PROVIDER, T0, tick, until } from './arena.ts';
 import { withExchange } from './stand-ins.ts';
 
 const MINUTE_MS = 60_000;
+/** How long a frame of a live market waits for its prices. */
+const LIVE_WAIT_MS = 3000;
 
 let arena: Arena;
 beforeEach(async () => {
@@ -18,6 +23,22 @@ const told = async (batch: Parameters<typeof feed>[1]) => {
   await feed(arena.db, batch);
   await arena.stories.exchange.match?.(never);
 };
+/** The arena's database, to which something happens before the first statement of this kind. */
+function crashingBefore(pattern: RegExp, crash: () => Promise<void>): Database {
+  let isUp = true;
+  return new Proxy(arena.db, {
+    get: (db, name) => {
+      if (name !== 'query') return Reflect.get(db, name, db);
+      return async (text: string, values?: unknown[]) => {
+        if (isUp && pattern.test(text)) {
+          isUp = false;
+          await crash();
+        }
+        return db.query(text, values);
+      };
+    },
+  });
+}
 const forget = () => arena.db.query('DELETE FROM market_frames');
 const candle = (openTsMs: number, close: number): Candle => ({
   ...{ symbol: 'BTC', openTsMs, open: close, high: close, low: close },
@@ -101,7 +122,32 @@ describe('the frame of a slot', () => {
     expect(await arena.stories.exchange.matchedUntil?.()).toBe(T0);
   });
 
-  it('that waits in vain is built on what is there, and what came too late for it is in the next one', async () => {
+  it('is not built of prices that the database forgot after it had told how far they go', async () => {
+    await told({ ticks: [tick('BTC', T0 - 1000, 100)] });
+    const crashed = async () => {
+      await arena.db.query('DELETE FROM price_ticks WHERE ts_ms > $1', [T0 - 1000]);
+      await arena.db.query('UPDATE ingest_cursors SET watermark_ms = $1', [T0 - 1000]);
+    };
+    await told({ ticks: [tick('BTC', T0, 101)] });
+    const builder = new FrameBuilder({ ...arena.stories, db: crashingBefore(/FROM ingest_cursors w JOIN/, crashed) });
+    const building = builder.frame(T0, never);
+    await until('the prices to be forgotten', async () => {
+      return (await ingestCursor(arena.db, PROVIDER))?.watermarkMs === T0 - 1000;
+    });
+    await told({ ticks: [tick('BTC', T0, 101)] });
+    expect((await building)?.frame).toMatchObject({ watermarkMs: T0, assets: { BTC: { price: 101 } } });
+  });
+
+  it('of a replay waits for its prices however long a crash holds them up', async () => {
+    await told({ ticks: [tick('BTC', T0 - 1000, 100)] });
+    const replayed = { ...arena.stories, clock: { ...arena.stories.clock, repeats: true } };
+    const building = new FrameBuilder(replayed).frame(T0, never);
+    await sleep(LIVE_WAIT_MS + 500);
+    await told({ ticks: [tick('BTC', T0, 101)] });
+    expect((await building)?.frame).toMatchObject({ watermarkMs: T0, assets: { BTC: { price: 101 } } });
+  });
+
+  it('of a live market that waits in vain is built on what is there, and what came too late is in the next one', async () => {
     await ingestPrices(arena.stories, T0, never);
     await arena.frames.frame(T0, never);
     const starved = await arena.frames.frame(T0 + 15 * MINUTE_MS, never);

@@ -28,12 +28,18 @@ export async function inSession(
 ): Promise<Outcome> {
   const session = openSession(slotMs);
   if (session === null) return skipped('no session runs');
-  const { db, market, clock } = stories;
-  // In a replay the prices of a moment come before everything else of it.
-  if (clock.repeats || ((await ingestCursor(db, market.provider))?.watermarkMs ?? 0) >= slotMs) return work(session);
-  return clock.now(slotMs) - slotMs < WAIT_MS
-    ? snoozed(WAIT_AGAIN_MS, 'the market has not told everything up to this slot')
-    : skipped('the market told too late; the next slot does it');
+  const { clock } = stories;
+  if (await isTold(stories, slotMs)) return work(session);
+  return clock.now(slotMs) - slotMs < WAIT_MS ? untold() : skipped('the market told too late; the next slot does it');
+}
+
+/** Whether the market has told everything up to the slot. In a replay it has, unless a crash of the database took that back. */
+export async function isTold({ db, market }: Stories, slotMs: number): Promise<boolean> {
+  return ((await ingestCursor(db, market.provider))?.watermarkMs ?? 0) >= slotMs;
+}
+
+export function untold(): Outcome {
+  return snoozed(WAIT_AGAIN_MS, 'the market has not told everything up to this slot');
 }
 
 /** One commit with the effects that its change asks for, which are drained after it. */

@@ -19,7 +19,7 @@ import { type Desk, done, type Outcome, type Stories, skipped, snoozed } from '.
 import { underLease } from '../control-lease.ts';
 import { closeOut } from '../flatten.ts';
 import type { Charts } from './charts.ts';
-import { commitWithEffects, deskOf } from './desk-story.ts';
+import { commitWithEffects, deskOf, isTold, untold } from './desk-story.ts';
 
 /** An entry that waited longer than this for a decision is no entry any more. */
 const FRESH_MS = 3 * 60_000;
@@ -39,6 +39,8 @@ export async function monitorPositions(
   const open = () => openPositions(stories.db, stories.market.provider, [desk.modelId]);
   const session = openSession(slotMs);
   if (session === null) return skipped('no session runs');
+  // In real time it looks at what is known: positions must not be left alone because a price is missing.
+  if (stories.clock.repeats && !(await isTold(stories, slotMs))) return untold();
   let positions = await open();
   const { flat } = desk.settings;
   if (flat !== null && slotMs >= session.closeMs - flat && !(await isClosed(stories, desk, positions)))
