@@ -28,19 +28,23 @@ export type MemoryMoment = { readonly slotMs: number; readonly dayStartMs: numbe
 const rows = (sql: string) => `(SELECT coalesce(jsonb_agg(to_jsonb(r)), '[]') FROM (${sql}) r)`;
 
 /**
- * The memory of model $1 at slot $2, day start $3, cooled since $4, as one value. Snapshots of the slot itself are not asked, since they
- * may or may not be there yet.
+ * The memory of a model as one value; its name and its moment are given as SQL. Snapshots of the slot itself are not asked, since they may
+ * or may not be there yet.
  */
-export const MEMORY = `SELECT jsonb_build_object(
+export function memoryOf(model: string, at: Readonly<Record<keyof MemoryMoment, string>>): string {
+  return `SELECT jsonb_build_object(
     'initialEquityUsd', a.initial_equity_usd, 'inceptionTsMs', a.inception_ts_ms,
-    'dayBeforeEquityUsd', (SELECT equity_usd FROM account_equity_snapshots WHERE model_id = $1 AND ts_ms <= least($3::bigint, $2::bigint - 1) ORDER BY ts_ms DESC LIMIT 1),
+    'dayBeforeEquityUsd', (SELECT equity_usd FROM account_equity_snapshots WHERE model_id = ${model} AND ts_ms <= least(${at.dayStartMs}, ${at.slotMs} - 1) ORDER BY ts_ms DESC LIMIT 1),
     'dayTransfersUsd', CASE WHEN a.transfers_usd = 0 THEN 0 ELSE
-      (SELECT coalesce(sum(closed_pnl), 0) FROM fills WHERE model_id = $1 AND kind = 'transfer' AND ts_ms >= $3 AND ts_ms <= $2) END,
-    'sharpeRatio', (SELECT sharpe_ratio FROM account_equity_snapshots WHERE model_id = $1 AND ts_ms < $2 ORDER BY ts_ms DESC LIMIT 1),
+      (SELECT coalesce(sum(closed_pnl), 0) FROM fills WHERE model_id = ${model} AND kind = 'transfer' AND ts_ms >= ${at.dayStartMs} AND ts_ms <= ${at.slotMs}) END,
+    'sharpeRatio', (SELECT sharpe_ratio FROM account_equity_snapshots WHERE model_id = ${model} AND ts_ms < ${at.slotMs} ORDER BY ts_ms DESC LIMIT 1),
     'pause', t.metadata->'entryPause',
-    'closed', ${rows(`SELECT symbol, max(exit_ts_ms) AS "exitTsMs" FROM positions WHERE model_id = $1 AND status = 'closed' AND exit_ts_ms > $4 GROUP BY symbol ORDER BY symbol`)},
-    'positions', ${rows(`SELECT symbol, entry_ts_ms AS "entryTsMs", stop_loss AS "stopLoss", take_profit AS "takeProfit" FROM positions WHERE model_id = $1 AND status = 'open' ORDER BY symbol`)}
-  ) AS memory FROM accounts a JOIN trader_state t ON t.trader_id = a.model_id WHERE a.model_id = $1`;
+    'closed', ${rows(`SELECT symbol, max(exit_ts_ms) AS "exitTsMs" FROM positions WHERE model_id = ${model} AND status = 'closed' AND exit_ts_ms > ${at.cooledSinceMs} GROUP BY symbol ORDER BY symbol`)},
+    'positions', ${rows(`SELECT symbol, entry_ts_ms AS "entryTsMs", stop_loss AS "stopLoss", take_profit AS "takeProfit" FROM positions WHERE model_id = ${model} AND status = 'open' ORDER BY symbol`)}
+  ) AS memory FROM accounts a JOIN trader_state t ON t.trader_id = a.model_id WHERE a.model_id = ${model}`;
+}
+
+const MEMORY = memoryOf('$1', { slotMs: '$2::bigint', dayStartMs: '$3::bigint', cooledSinceMs: '$4::bigint' });
 
 /** Reads the memory. Null when there is no such account. */
 export async function cycleMemory(db: Queryable, modelId: string, at: MemoryMoment): Promise<CycleMemory | null> {

@@ -1,9 +1,9 @@
-/** Decision cycles: their steps and their end. Every step is a compare-and-set on the epoch of the model's lease. */
+/** Decision cycles and their steps. Every step is a compare-and-set on the epoch of the model's lease. */
 
 import type { Answer, DecisionContext } from '../domain/decision.ts';
 import type { Rejection } from '../domain/review.ts';
 import type { SizedOrder } from '../domain/sizing.ts';
-import type { Database, Queryable } from './database.ts';
+import type { Queryable } from './database.ts';
 import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
 import { toJsonb } from './jsonb.ts';
 import { LEASE_MS, type Lease, leaseLost } from './leases.ts';
@@ -76,7 +76,7 @@ export type CyclePatch = Partial<{
 }>;
 
 /** Columns of a patch as SQL; JSON arrives as text. */
-const PATCH_SQL = `step = coalesce(p.step, d.step), frame_slot_ms = coalesce(p."frameSlotMs", d.frame_slot_ms), prompt_digest = coalesce(p."promptDigest", d.prompt_digest),
+export const PATCH_SQL = `step = coalesce(p.step, d.step), frame_slot_ms = coalesce(p."frameSlotMs", d.frame_slot_ms), prompt_digest = coalesce(p."promptDigest", d.prompt_digest),
   prompt_version = coalesce(p."promptVersion", d.prompt_version), config_digest = coalesce(p."configDigest", d.config_digest),
   context = coalesce(p.context, d.context), context_digest = coalesce(p."contextDigest", d.context_digest), llm_cached = coalesce(p."llmCached", d.llm_cached),
   answer = coalesce(p.answer, d.answer), cot_trace = coalesce(p."cotTrace", d.cot_trace),
@@ -85,9 +85,10 @@ const PATCH_SQL = `step = coalesce(p.step, d.step), frame_slot_ms = coalesce(p."
   prompt_tokens = coalesce(p."promptTokens", d.prompt_tokens), completion_tokens = coalesce(p."completionTokens", d.completion_tokens),
   cost_usd = coalesce(p."costUsd", d.cost_usd), latency_ms = coalesce(p."latencyMs", d.latency_ms), success = coalesce(p.success, d.success),
   error_code = coalesce(p."errorCode", d.error_code), error_message = coalesce(p."errorMessage", d.error_message)`;
-const PATCH_RECORD = `jsonb_to_record($4::jsonb) AS p(step text, "frameSlotMs" bigint, "promptDigest" text, "promptVersion" text, "configDigest" text, context jsonb, "contextDigest" text, "llmCached" boolean,
+export const PATCH_COLUMNS = `p(step text, "frameSlotMs" bigint, "promptDigest" text, "promptVersion" text, "configDigest" text, context jsonb, "contextDigest" text, "llmCached" boolean,
   answer jsonb, "cotTrace" text, decisions jsonb, rejected jsonb, orders jsonb, "reservedTokens" bigint, "reservedUsd" float8, "promptTokens" int, "completionTokens" int,
   "costUsd" float8, "latencyMs" int, success boolean, "errorCode" text, "errorMessage" text)`;
+const PATCH_RECORD = `jsonb_to_record($4::jsonb) AS ${PATCH_COLUMNS}`;
 
 /**
  * Stores a step and renews the lease, if the lease is still ours. Throws NOF0_LEASE_LOST otherwise: somebody else goes on with
@@ -153,73 +154,6 @@ export type Message = {
   /** What an answer cost, how long it took, and what was wrong with it. */
   readonly metadata?: Readonly<Record<string, unknown>>;
 };
-
-/**
- * The last step: the cycle's record, the trader's state, the conversation, stop and target orders on the positions, and the
- * effects, in one statement. The lease ends with it.
- */
-export async function finishCycle(
-  db: Database,
-  lease: Lease,
-  slotMs: number,
-  patch: CyclePatch,
-  extras: {
-    readonly decidedAtMs: number;
-    readonly messages: readonly Message[];
-    /** For the positions that these entries opened or added to: one that somebody else has opened since is not theirs. */
-    readonly attached: readonly {
-      readonly symbol: string;
-      readonly entryOid: number | null;
-      readonly slOid: number | null;
-      readonly tpOid: number | null;
-    }[];
-    readonly effects: readonly NewEffect[];
-    /** What the next cycle shall remember; null: what it would remember anyway. */
-    readonly history: Pick<DecisionContext['history'], 'pause' | 'cooldowns'> | null;
-  },
-): Promise<EffectRow[]> {
-  const rows = await db.query<EffectRow>(
-    `WITH trader AS (
-       UPDATE trader_state SET lease_until = NULL, last_decision_at = to_timestamp($5 / 1000.0), updated_at = now(),
-         metadata = metadata || coalesce($10::jsonb, '{}')
-       WHERE trader_id = $1 AND lease_epoch = $3 RETURNING 1
-     ), record AS (
-       UPDATE decision_cycles d SET ${PATCH_SQL}, executed_at = to_timestamp($5 / 1000.0) FROM trader, ${PATCH_RECORD}
-       WHERE d.model_id = $1 AND d.slot_ms = $2 AND d.lease_epoch = $3 AND d.step <> 'done' RETURNING d.id
-     ), conversation AS (
-       INSERT INTO conversations (model_id, decision_cycle_id, started_at) SELECT $1, id, to_timestamp($5 / 1000.0) FROM record RETURNING id
-     ), messages AS (
-       INSERT INTO conversation_messages (conversation_id, role, content, ts_ms, tokens, metadata)
-       SELECT c.id, m.role, m.content, $5, m.tokens, coalesce(m.metadata, '{}') FROM conversation c, jsonb_to_recordset($6::jsonb) AS m(role text, content text, tokens int, metadata jsonb)
-     ), attached AS (
-       UPDATE positions p SET sl_oid = coalesce(a."slOid", p.sl_oid), tp_oid = coalesce(a."tpOid", p.tp_oid), updated_at = now()
-       FROM record, jsonb_to_recordset($7::jsonb) AS a(symbol text, "entryOid" bigint, "slOid" bigint, "tpOid" bigint)
-       WHERE p.model_id = $1 AND p.symbol = a.symbol AND p.status = 'open' AND (p.entry_oid = a."entryOid" OR p.entry_ts_ms < $2)
-     )
-     SELECT ${EFFECT_COLUMNS.split(', ')
-       .map((column) => `e.${column}`)
-       .join(', ')} FROM record, add_effects($8::jsonb, $9) e`,
-    [
-      lease.modelId,
-      slotMs,
-      lease.epoch,
-      toJsonb(patch),
-      extras.decidedAtMs,
-      toJsonb(extras.messages),
-      toJsonb(extras.attached),
-      toJsonb(extras.effects),
-      EFFECT_LEASE_MS,
-      extras.history === null
-        ? null
-        : toJsonb({
-            entryPause: extras.history.pause,
-            cooldowns: Object.fromEntries(extras.history.cooldowns.map(({ symbol, untilMs }) => [symbol, untilMs])),
-          }),
-    ],
-  );
-  if (rows.length === 0) throw leaseLost(lease);
-  return rows;
-}
 
 /** Orders of the given slots' cycles, for finding what a fill was meant to be. */
 export async function ordersOfSlots(tx: Queryable, modelId: string, slots: readonly number[]): Promise<OrderRecord[]> {

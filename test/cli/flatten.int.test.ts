@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { resumeModels } from '../../src/engine/control-traders.ts';
-import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
+import { runDecisionCycle } from '../../src/engine/decision-cycle/cycle-runner.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { type Arena, arenaConfig, never, openTestArena, T0 } from '../engine/arena.ts';
 import { REPO } from '../harness.ts';

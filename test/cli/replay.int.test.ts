@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type JournalRecord, journalSchema } from '../../src/domain/journal.ts';
 import { replayCycle } from '../../src/domain/replay-cycle.ts';
 import { pauseModels, shadowModels } from '../../src/engine/control-traders.ts';
-import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
+import { runDecisionCycle } from '../../src/engine/decision-cycle/cycle-runner.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { type Arena, arenaConfig, never, openTestArena, T0 } from '../engine/arena.ts';
 import { whileDeciding } from '../engine/stand-ins.ts';

@@ -7,7 +7,7 @@ import type { z } from 'zod';
 import { sessionOf } from '../../src/domain/desk/calendar.ts';
 import * as shapes from '../../src/domain/desk/published.ts';
 import type { Stories } from '../../src/engine/context.ts';
-import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
+import { runDecisionCycle } from '../../src/engine/decision-cycle/cycle-runner.ts';
 import { Charts } from '../../src/engine/desk/charts.ts';
 import { describeMarket } from '../../src/engine/desk/market-context.ts';
 import { monitorPositions } from '../../src/engine/desk/monitor.ts';

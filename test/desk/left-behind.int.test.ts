@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { sessionOf } from '../../src/domain/desk/calendar.ts';
 import type { Stories } from '../../src/engine/context.ts';
-import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
+import { runDecisionCycle } from '../../src/engine/decision-cycle/cycle-runner.ts';
 import { Charts } from '../../src/engine/desk/charts.ts';
 import { monitorPositions } from '../../src/engine/desk/monitor.ts';
 import { screenStocks } from '../../src/engine/desk/screen.ts';

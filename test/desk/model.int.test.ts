@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Decision } from '../../src/domain/decision.ts';
 import { sessionOf } from '../../src/domain/desk/calendar.ts';
 import type { Stories } from '../../src/engine/context.ts';
-import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
+import { runDecisionCycle } from '../../src/engine/decision-cycle/cycle-runner.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import type { FrameBuilder } from '../../src/engine/market-frame.ts';
 import { registerArena } from '../../src/engine/register-arena.ts';

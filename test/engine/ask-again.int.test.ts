@@ -3,7 +3,7 @@ import type { Decision } from '../../src/domain/decision.ts';
 import type { JournalRecord } from '../../src/domain/journal.ts';
 import { type PromptTemplate, parsePromptTemplate } from '../../src/domain/prompt-template.ts';
 import { askAgain } from '../../src/engine/ask-again.ts';
-import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
+import { runDecisionCycle } from '../../src/engine/decision-cycle/cycle-runner.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { FrameBuilder } from '../../src/engine/market-frame.ts';
 import { warmResponses } from '../../src/engine/warm-responses.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { pauseModels, resumeModels, shadowModels } from '../../src/engine/control-traders.ts';
-import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
+import { runDecisionCycle } from '../../src/engine/decision-cycle/cycle-runner.ts';
 import { takeSnapshot } from '../../src/engine/take-snapshot.ts';
 import { traderStates } from '../../src/store/trader-state.ts';
 import { auditRows, controlOf, WHO } from '../platform/control-support.ts';

@@ -1,7 +1,7 @@
 /** A cycle that stops at any of its boundaries goes on: a stored answer is not asked for again, and no order is placed twice. */
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
+import { runDecisionCycle } from '../../src/engine/decision-cycle/cycle-runner.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { FrameBuilder } from '../../src/engine/market-frame.ts';
 import { type Boundary, observeBoundaries } from '../../src/telemetry/boundaries.ts';

@@ -4,7 +4,7 @@ import type { Fill } from '../../src/domain/fill.ts';
 import { clientOrderId, type Leg } from '../../src/domain/ids.ts';
 import { memoryMoment } from '../../src/engine/decision-cycle/build-context.ts';
 import { ingestFills, syncFills } from '../../src/engine/ingest-fills.ts';
-import { beginCycle } from '../../src/store/cycle-start.ts';
+import { beginCycles } from '../../src/store/cycle-start.ts';
 import type { Queryable } from '../../src/store/database.ts';
 import { saveStep } from '../../src/store/decisions.ts';
 import { releaseLease } from '../../src/store/leases.ts';
@@ -608,8 +608,8 @@ it("the plan of the decision goes onto the position and its trades, found by the
     invalidationCondition: 'never',
   };
   const entry = clientOrderId(model, T0, 'entry', 'BTC');
-  const start = await beginCycle(arena.db, model, memoryMoment(arena.stories, T0));
-  if (start.kind !== 'started') throw new Error('the cycle did not start');
+  const [start] = await beginCycles(arena.db, [{ modelId: model, ...memoryMoment(arena.stories, T0) }]);
+  if (start === undefined || start === null) throw new Error('the cycle did not start');
   const order = {
     leg: 'entry',
     symbol: 'BTC',
@@ -681,8 +681,8 @@ it('a position that a late fill splits off has the stop and target of its own de
     [first, [11, 12]],
     [second, [21, 22]],
   ] as const) {
-    const start = await beginCycle(arena.db, model, memoryMoment(arena.stories, slotMs));
-    if (start.kind !== 'started') throw new Error('the cycle did not start');
+    const [start] = await beginCycles(arena.db, [{ modelId: model, ...memoryMoment(arena.stories, slotMs) }]);
+    if (start === undefined || start === null) throw new Error('the cycle did not start');
     const common = {
       symbol: 'BTC',
       size: 1,

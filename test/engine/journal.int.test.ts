@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type JournalRecord, journalEffect, journalSchema } from '../../src/domain/journal.ts';
 import { pauseModels } from '../../src/engine/control-traders.ts';
-import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
+import { runDecisionCycle } from '../../src/engine/decision-cycle/cycle-runner.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { journalOfCycle } from '../../src/store/journal.ts';
 import { controlOf } from '../platform/control-support.ts';

@@ -5,7 +5,7 @@ import type { Config } from '../../src/config.ts';
 import { addModel, retireModel } from '../../src/engine/control-models.ts';
 import type { Desk } from '../../src/engine/control-positions.ts';
 import { resumeModels } from '../../src/engine/control-traders.ts';
-import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
+import { runDecisionCycle } from '../../src/engine/decision-cycle/cycle-runner.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { registerArena } from '../../src/engine/register-arena.ts';
 import { openTraders } from '../../src/resources.ts';

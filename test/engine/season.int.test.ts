@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Desk } from '../../src/engine/control-positions.ts';
 import { pauseModels } from '../../src/engine/control-traders.ts';
-import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
+import { runDecisionCycle } from '../../src/engine/decision-cycle/cycle-runner.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { endSeason, freezeSeason, resetSeason, type SeasonChange, startSeason } from '../../src/engine/season.ts';
 import { takeSnapshot } from '../../src/engine/take-snapshot.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { computeAllAnalytics, computeModelAnalytics } from '../../src/engine/compute-analytics.ts';
-import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
+import { runDecisionCycle } from '../../src/engine/decision-cycle/cycle-runner.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { takeSnapshot } from '../../src/engine/take-snapshot.ts';
 import { lockAccount } from '../../src/store/equity.ts';

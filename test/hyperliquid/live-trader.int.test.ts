@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Stories } from '../../src/engine/context.ts';
 import { closePosition, type Desk, flattenModels } from '../../src/engine/control-positions.ts';
-import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
+import { runDecisionCycle } from '../../src/engine/decision-cycle/cycle-runner.ts';
 import { guardPositions } from '../../src/engine/guard-positions.ts';
 import { syncFills } from '../../src/engine/ingest-fills.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';

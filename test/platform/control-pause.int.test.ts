@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { done } from '../../src/engine/context.ts';
 import { type Control, findModels, findTargets, pauseQueues, resumeQueues } from '../../src/engine/control.ts';
 import { pauseModels, resumeModels, shadowModels, unshadowModels } from '../../src/engine/control-traders.ts';
-import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
+import { runDecisionCycle } from '../../src/engine/decision-cycle/cycle-runner.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { enqueueEffect, jobsOf } from '../../src/jobs/registry.ts';
 import { traderStates } from '../../src/store/trader-state.ts';

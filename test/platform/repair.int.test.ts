@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { repair, verify } from '../../src/cli/verify.ts';
-import { runDecisionCycle } from '../../src/engine/decision-cycle/decision-cycle.ts';
+import { runDecisionCycle } from '../../src/engine/decision-cycle/cycle-runner.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { TASKS } from '../../src/maintenance/tasks.ts';
 import { type Arena, never, openTestArena, T0 } from '../engine/arena.ts';

@@ -15,74 +15,46 @@ import { nakedEntries } from '../../domain/stops.ts';
 import { lateAfterMs } from '../../domain/time.ts';
 import { CodedError } from '../../errors.ts';
 import type { AccountState } from '../../exchange/exchange.ts';
-import { beginCycle, type CycleStart } from '../../store/cycle-start.ts';
+import type { CycleEnd } from '../../store/cycle-end.ts';
+import type { StartedCycle } from '../../store/cycle-start.ts';
 import { type Cycle, type CycleOrders, type CyclePatch, saveStep, saveStepIfRunning } from '../../store/decisions.ts';
-import { releaseLease } from '../../store/leases.ts';
-import { type TraderRow, traderStates } from '../../store/trader-state.ts';
-import { outsideWork } from '../../telemetry/work.ts';
-import { committed, done, type Outcome, type Stories, skipped, snoozed, type Trader } from '../context.ts';
+import type { TraderRow } from '../../store/trader-state.ts';
+import { committed, done, type Outcome, type Stories, type Trader } from '../context.ts';
 import { syncFills, syncFillsBehind } from '../ingest-fills.ts';
 import type { FrameBuilder } from '../market-frame.ts';
 import { type Gate, traderGate } from '../trader-gate.ts';
 import { type Asked, askBuiltin, conversation } from './ask.ts';
 import { askEndpoint } from './ask-endpoint.ts';
-import { buildContext, memoryMoment } from './build-context.ts';
+import { buildContext } from './build-context.ts';
 import { closeNaked, reportNaked } from './close-naked.ts';
 import { lookUpRequest, reviewAnswer, sendRequest } from './orders.ts';
-import { recordCycle } from './record.ts';
+import { endOf } from './record.ts';
 
-type Started = Extract<CycleStart, { kind: 'started' }>;
-
-export async function runDecisionCycle(
-  stories: Stories,
-  frames: FrameBuilder,
-  modelId: string,
-  slotMs: number,
-  signal: AbortSignal,
-): Promise<Outcome> {
-  const trader = stories.traders.get(modelId);
-  if (trader === undefined) return unknownHere(stories, modelId, slotMs);
-  const start = await committed(stories, 'begin-cycle', () =>
-    beginCycle(stories.db, modelId, memoryMoment(stories, slotMs)),
-  );
-  if (start.kind === 'done') return skipped('this slot has been decided');
-  if (start.kind === 'busy') return snoozed(start.retryAfterMs, 'another cycle of this model is running');
-  try {
-    return await new DecisionCycle(stories, frames, trader, start, signal).run();
-  } catch (error) {
-    // The next attempt need not wait for the lease to run out. If this fails too, it runs out.
-    await outsideWork(() => releaseLease(stories.db, start.lease)).catch(() =>
-      stories.metrics.swallowed.inc({ reason: 'lease_release' }),
-    );
-    throw error;
-  }
-}
-
-/** A model that the arena file of this process does not name: it has been added since the process began, or has left. */
-async function unknownHere({ db, clock }: Stories, modelId: string, slotMs: number): Promise<Outcome> {
-  const [row] = await traderStates(db, [modelId]);
-  if (row?.state === 'retired') return skipped('the model is retired');
-  if (row !== undefined && clock.now(slotMs) - slotMs < ADDED_GRACE_MS)
-    return snoozed(ADDED_POLL_MS, 'this worker has not read the arena file since the model was added');
-  throw new CodedError('NOF0_MODEL_UNKNOWN', `model "${modelId}" is not in the arena file of this worker`);
-}
-
-class DecisionCycle {
+export class DecisionCycle {
   readonly #stories: Stories;
   readonly #frames: FrameBuilder;
   readonly #trader: Trader;
-  readonly #start: Started;
+  readonly #start: StartedCycle;
   readonly #signal: AbortSignal;
+  readonly #record: (end: CycleEnd) => Promise<void>;
   #cycle: Cycle;
   /** What was found at the beginning still holds: no fill has come since. */
   #mayRemember = true;
 
-  constructor(stories: Stories, frames: FrameBuilder, trader: Trader, start: Started, signal: AbortSignal) {
+  constructor(
+    stories: Stories,
+    frames: FrameBuilder,
+    trader: Trader,
+    start: StartedCycle,
+    signal: AbortSignal,
+    record: (end: CycleEnd) => Promise<void>,
+  ) {
     this.#stories = stories;
     this.#frames = frames;
     this.#trader = trader;
     this.#start = start;
     this.#signal = signal;
+    this.#record = record;
     this.#cycle = start.cycle;
   }
 
@@ -274,14 +246,16 @@ class DecisionCycle {
 
   async #finish(patch: CyclePatch, messages: Asked['messages']): Promise<Outcome> {
     this.#signal.throwIfAborted();
-    await recordCycle(
-      this.#stories,
-      this.#start.lease,
-      this.#cycle.slotMs,
-      this.#nowMs,
-      { ...patch, configDigest: this.#trader.configDigest },
-      messages,
-      (patch.context ?? this.#cycle.context)?.history ?? null,
+    await this.#record(
+      endOf(
+        this.#stories,
+        this.#start.lease,
+        this.#cycle.slotMs,
+        this.#nowMs,
+        { ...patch, configDigest: this.#trader.configDigest },
+        messages,
+        (patch.context ?? this.#cycle.context)?.history ?? null,
+      ),
     );
     return done({
       orders: patch.orders?.legs.length ?? 0,
@@ -294,6 +268,3 @@ class DecisionCycle {
 function holdPatch(code: CodedError['code'] | null, reason: string): CyclePatch {
   return { success: false, decisions: [], errorCode: code, errorMessage: reason };
 }
-/** How long a slot waits for a worker that knows its model, and how often one looks. */
-const ADDED_GRACE_MS = 600_000;
-const ADDED_POLL_MS = 5000;

@@ -3,11 +3,12 @@
 import type { DecisionContext } from '../../domain/decision.ts';
 import { journalEffect } from '../../domain/journal.ts';
 import { refresh } from '../../domain/published-keys.ts';
-import { type CyclePatch, finishCycle, type Message } from '../../store/decisions.ts';
+import type { CycleEnd } from '../../store/cycle-end.ts';
+import type { CyclePatch, Message } from '../../store/decisions.ts';
 import type { Lease } from '../../store/leases.ts';
-import { committed, type Stories } from '../context.ts';
+import type { Stories } from '../context.ts';
 
-export async function recordCycle(
+export function endOf(
   stories: Stories,
   lease: Lease,
   slotMs: number,
@@ -15,7 +16,7 @@ export async function recordCycle(
   patch: CyclePatch,
   messages: readonly Message[],
   history: DecisionContext['history'] | null,
-): Promise<void> {
+): CycleEnd {
   const legs = patch.orders?.legs ?? [];
   // Also what was filled in part: the rest of an order that takes what is there is canceled.
   const opened = legs.filter((leg) => leg.leg === 'entry' && leg.filledSize > 0);
@@ -26,28 +27,23 @@ export async function recordCycle(
     slOid: oidOf(symbol, 'stop'),
     tpOid: oidOf(symbol, 'target'),
   }));
-  const effects = await committed(stories, 'record-cycle', () =>
-    finishCycle(
-      stories.db,
-      lease,
-      slotMs,
-      { ...patch, step: 'done' },
-      {
-        decidedAtMs: nowMs,
-        messages,
-        history,
-        attached,
-        effects: [
-          refresh('decisionLast', lease.modelId),
-          refresh('traderState', lease.modelId),
-          ...(stories.config.arena.journal ? [journalEffect(lease.modelId, slotMs)] : []),
-          ...(isSpeaking(stories, lease.modelId) ? [refresh('conversations', lease.modelId)] : []),
-          ...(attached.length > 0 ? [refresh('positions', lease.modelId)] : []),
-        ],
-      },
-    ),
-  );
-  await stories.drain(effects);
+  const effects = [
+    refresh('decisionLast', lease.modelId),
+    refresh('traderState', lease.modelId),
+    ...(stories.config.arena.journal ? [journalEffect(lease.modelId, slotMs)] : []),
+    ...(isSpeaking(stories, lease.modelId) ? [refresh('conversations', lease.modelId)] : []),
+    ...(attached.length > 0 ? [refresh('positions', lease.modelId)] : []),
+  ];
+  return {
+    lease,
+    slotMs,
+    patch: { ...patch, step: 'done' },
+    decidedAtMs: nowMs,
+    messages,
+    attached,
+    effects,
+    history,
+  };
 }
 
 /** A built-in strategy is asked without words: nobody reads its conversation. */
