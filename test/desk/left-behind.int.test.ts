@@ -52,6 +52,8 @@ beforeAll(async () => {
     const asked = await count(run.resources.db, 'desk_signals WHERE decided_slot_ms = $1', [nowMs]);
     if (asked > 0) await runDecisionCycle(stories, frames, 'equities', nowMs, never);
   }
+  // From here on somebody looks between the bars, as in real time.
+  stories = { ...stories, clock: { ...stories.clock, repeats: false } };
 }, 120_000);
 afterAll(() => run?.close());
 
