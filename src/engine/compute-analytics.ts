@@ -61,7 +61,7 @@ async function updateModel(
     signal?.throwIfAborted();
     const result = await committed(stories, 'analytics', () =>
       db.transaction(
-        async (tx) => {
+        async (tx, last) => {
           const prior = await lockState(tx, modelId);
           if (prior === null) return null;
           const { running, complete } = await countChanges(tx, modelId, prior);
@@ -70,7 +70,7 @@ async function updateModel(
             ? await shownPayload(tx, await payloadOf(tx, modelId, market.provider, running, marketMs))
             : null;
           const save = saveOf(modelId, prior, running, payload, marketMs);
-          return { complete, effects: await saveAnalytics(tx, save, complete ? keys : []) };
+          return { complete, effects: await saveAnalytics(last, save, complete ? keys : []) };
         },
         { relaxed: true },
       ),

@@ -89,7 +89,7 @@ export async function ingestFills(
   syncedSeq = 0,
 ): Promise<Ingested> {
   const { result, effects, contradicted, changes } = await committed(stories, 'ingest-fills', () =>
-    stories.db.transaction((tx) => commit(stories, tx, modelId, fills, asOfMs, follow, syncedSeq)),
+    stories.db.transaction((tx, last) => commit(stories, tx, last, modelId, fills, asOfMs, follow, syncedSeq)),
   );
   report(stories, modelId, contradicted, changes);
   for (const { payload, kind } of effects)
@@ -108,6 +108,7 @@ type Committed = {
 async function commit(
   stories: Stories,
   tx: Queryable,
+  last: Queryable,
   modelId: string,
   fills: readonly Fill[],
   asOfMs: number,
@@ -140,7 +141,7 @@ async function commit(
     ...effectsOf(modelId, version + 1, changes, asOfMs, follow),
     ...(stories.desk === null ? [] : deskKeys(changes)),
   ];
-  const effects = await writeLedger(tx, modelId, combined(changes), added, syncedSeq, wanted);
+  const effects = await writeLedger(last, modelId, combined(changes), added, syncedSeq, wanted);
   const result = {
     count: added.length,
     adopted: changes.filter((change) => change.adopted !== null).map((change) => change.symbol),

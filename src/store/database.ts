@@ -51,6 +51,12 @@ async function run<T extends object>(client: pg.Pool | pg.PoolClient, text: stri
   return result.rows;
 }
 
+/** A promise that somebody looks at later: until then its failure is nobody's. */
+function unheard<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
 export class Database implements Queryable {
   readonly prisma: PrismaClient;
   readonly #pool: pg.Pool;
@@ -63,6 +69,8 @@ export class Database implements Queryable {
       connectionTimeoutMillis: 5000,
       idleTimeoutMillis: 30_000,
       types,
+      // A transaction begins with its first statement and ends with its last one: neither costs a journey of its own.
+      pipeline: true,
     });
     // A connection that dies reports to the pool while it is idle and by itself while it is in use; unheard either would end the process.
     this.#pool.on('error', options.onError);
@@ -79,10 +87,11 @@ export class Database implements Queryable {
 
   /**
    * Runs `work` in one READ COMMITTED transaction on one client. Rolls back when it throws. Work must be quick and do no
-   * other I/O: a transaction open over a network call would hold its locks for that long. `relaxed`: the commit need not have reached the
-   * disk when this returns (docs/adr/0008-relaxed-commits.md).
+   * other I/O: a transaction open over a network call would hold its locks for that long. `last` runs the last statement of all, which
+   * leaves together with the commit: whoever wants to take it back after seeing its rows must not use it. `relaxed`: the commit need not
+   * have reached the disk when this returns (docs/adr/0008-relaxed-commits.md).
    */
-  async transaction<T>(work: (tx: Queryable) => Promise<T>, { relaxed = false } = {}): Promise<T> {
+  async transaction<T>(work: (tx: Queryable, last: Queryable) => Promise<T>, { relaxed = false } = {}): Promise<T> {
     const client = await this.#pool.connect();
     const writes = new Set<string>();
     let broken: Error | undefined;
@@ -91,19 +100,33 @@ export class Database implements Queryable {
       broken = error;
     };
     client.on('error', onError);
-    try {
-      await client.query(relaxed ? 'BEGIN; SET LOCAL synchronous_commit TO off' : 'BEGIN');
-      const result = await work({
-        query: <R extends object = Row>(text: string, values: unknown[] = []) => {
-          for (const write of writesOf(text)) writes.add(write);
-          return run<R>(client, text, values);
-        },
-      });
-      const commit = commitName(writes);
-      if (writes.size > 0) pass(commit, 'before');
+    let committing: Promise<unknown> | null = null;
+    const statement = <R extends object = Row>(text: string, values: unknown[] = []) => {
+      if (committing !== null)
+        throw new CodedError('NOF0_INTERNAL', 'a statement came after the last one of its transaction');
+      for (const write of writesOf(text)) writes.add(write);
+      return run<R>(client, text, values);
+    };
+    const commit = () => {
+      if (writes.size > 0) pass(commitName(writes), 'before');
       assertNotAborted();
-      await client.query('COMMIT');
-      if (writes.size > 0) pass(commit, 'after');
+      committing = unheard(client.query('COMMIT'));
+      return committing;
+    };
+    try {
+      const begun = unheard(client.query(relaxed ? 'BEGIN; SET LOCAL synchronous_commit TO off' : 'BEGIN'));
+      const last = {
+        query: async <R extends object = Row>(text: string, values: unknown[] = []) => {
+          const rows = unheard(statement<R>(text, values));
+          // If the statement fails, Postgres makes a rollback of the commit behind it.
+          commit();
+          return rows;
+        },
+      };
+      const result = await work({ query: statement }, last);
+      await begun;
+      await (committing ?? commit());
+      if (writes.size > 0) pass(commitName(writes), 'after');
       return result;
     } catch (error) {
       await client.query('ROLLBACK').catch((rollbackError: unknown) => {

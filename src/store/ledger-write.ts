@@ -96,19 +96,19 @@ const WRITE = `
 
 /**
  * Writes what some new fills (already added, in the same transaction) change: positions, trades, the account's sums and version,
- * the point up to which its ledger is complete, and the effects. Returns the effects.
+ * the point up to which its ledger is complete, and the effects. Returns the effects. Nothing comes after it.
  *
  * The sums are exact decimals of the rows they add up, so that they do not depend on the order in which fills were learnt.
  */
 export function writeLedger(
-  tx: Queryable,
+  last: Queryable,
   modelId: string,
   change: LedgerChange,
   fillIds: readonly string[],
   syncedSeq: number,
   effects: readonly NewEffect[],
 ): Promise<EffectRow[]> {
-  return tx.query<EffectRow>(WRITE, [
+  return last.query<EffectRow>(WRITE, [
     modelId,
     JSON.stringify(change.positions),
     change.gonePositions,

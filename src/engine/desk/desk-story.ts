@@ -49,7 +49,7 @@ export async function commitWithEffects(
   change: (tx: Queryable) => Promise<readonly NewEffect[]>,
 ): Promise<void> {
   const effects = await committed(stories, story, () =>
-    stories.db.transaction(async (tx) => addEffects(tx, await change(tx))),
+    stories.db.transaction(async (tx, last) => addEffects(last, await change(tx))),
   );
   await stories.drain(effects);
 }

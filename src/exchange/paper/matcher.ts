@@ -19,10 +19,16 @@ export const BATCH = 5000;
 export async function matchEvents(db: Database, provider: string, rules: PaperRules, most = BATCH): Promise<number> {
   const { worked, quiet } = await store.skipQuiet(db, provider, most);
   if (quiet) return worked;
-  return db.transaction((tx) => matchBatch(tx, provider, rules, most), { relaxed: true });
+  return db.transaction((tx, last) => matchBatch(tx, last, provider, rules, most), { relaxed: true });
 }
 
-async function matchBatch(tx: Queryable, provider: string, rules: PaperRules, most: number): Promise<number> {
+async function matchBatch(
+  tx: Queryable,
+  last: Queryable,
+  provider: string,
+  rules: PaperRules,
+  most: number,
+): Promise<number> {
   const batch = await store.claimBatch(tx, provider, most);
   // Another matcher was faster; what it left is seen by the next step.
   if (batch === null) return 0;
@@ -32,6 +38,6 @@ async function matchBatch(tx: Queryable, provider: string, rules: PaperRules, mo
   const change = changeOf(books);
   if (change !== null) await store.writeBooks(tx, change);
   const marks = [...board].map(([symbol, mark]) => ({ symbol, ...mark }));
-  await store.moveCursor(tx, provider, batch, marks);
+  await store.moveCursor(last, provider, batch, marks);
   return batch.worked;
 }

@@ -8,7 +8,7 @@ import type { OrderBook } from '../../domain/order-book.ts';
 import { REFUSALS } from '../../domain/order-rules.ts';
 import type { BookOrder } from '../../domain/paper-book.ts';
 import { CodedError } from '../../errors.ts';
-import type { Database, Queryable } from '../../store/database.ts';
+import type { Database } from '../../store/database.ts';
 import * as store from '../../store/paper-books.ts';
 import { Questions } from '../../store/questions.ts';
 import type {
@@ -206,13 +206,13 @@ export class PaperExchange implements Exchange {
   /** Opens an account's book under its lock, lets something happen to it and writes what did: one commit. */
   async #withBook<T>(account: string, cloids: readonly string[], act: (opened: Opened) => T): Promise<T> {
     const rules = await this.#paperRules();
-    return this.#db.transaction(async (tx: Queryable) => {
+    return this.#db.transaction(async (tx, last) => {
       const rows = await store.openBook(tx, this.#marketProvider, account, cloids);
       const [book] = rows === null ? [] : booksFrom(rows, rules);
       if (rows === null || book === undefined) throw missing(account);
       const result = act({ book, board: boardFrom(rows.marks), seq: rows.seq, known: rows.known });
       const change = changeOf([book]);
-      if (change !== null) await store.writeBooks(tx, change);
+      if (change !== null) await store.writeBooks(last, change);
       return result;
     });
   }
