@@ -278,16 +278,15 @@ describe('fills', () => {
     );
     await ingest(model, all.slice(0, -1));
     let statements = 0;
+    const counted = (door: Queryable): Queryable => ({
+      query: (...query) => {
+        statements += 1;
+        return door.query(...query);
+      },
+    });
     const db = Object.assign(Object.create(arena.db), {
-      transaction: <T>(work: (tx: Queryable) => Promise<T>) =>
-        arena.db.transaction((tx) =>
-          work({
-            query: (...query) => {
-              statements += 1;
-              return tx.query(...query);
-            },
-          }),
-        ),
+      transaction: <T>(work: (tx: Queryable, last: Queryable) => Promise<T>) =>
+        arena.db.transaction((tx, last) => work(counted(tx), counted(last))),
     });
     await ingestFills({ ...arena.stories, db, drain: async () => {} }, model, all.slice(-1), T0, { snapshot: true });
     expect(statements).toBe(3);

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { refresh } from '../../src/domain/published-keys.ts';
 import type { Exchange, OrderIntent } from '../../src/exchange/exchange.ts';
 import { PaperExchange } from '../../src/exchange/paper/paper-exchange.ts';
+import type { Queryable } from '../../src/store/database.ts';
 import { addEffects } from '../../src/store/effects.ts';
 import { type Arena, cached, count, feed, never, openTestArena, PROVIDER, tick } from '../engine/arena.ts';
 import { Desk, type Intent } from './desk.ts';
@@ -390,14 +391,18 @@ describe('a batch of ticks that concerns nobody', () => {
         },
       },
       transaction: {
-        value: (work: (tx: typeof arena.db) => Promise<unknown>) =>
-          arena.db.transaction((tx) =>
-            work({
-              query: (text: string, values?: unknown[]) => {
-                statements.push(text);
-                return tx.query(text, values);
-              },
-            } as typeof arena.db),
+        value: (work: (...doors: Queryable[]) => Promise<unknown>) =>
+          arena.db.transaction((...doors) =>
+            work(
+              ...doors.map(
+                (door): Queryable => ({
+                  query: (text, values) => {
+                    statements.push(text);
+                    return door.query(text, values);
+                  },
+                }),
+              ),
+            ),
           ),
       },
     }) as typeof arena.db;
