@@ -145,13 +145,13 @@ export async function promisesOfAll(db: Queryable, targets: readonly string[]): 
 /** What a finished job answers for: these promises, or (null) all of its target, where the target is one piece of work. */
 export type Covered = { readonly target: string; readonly ids: readonly number[] | null };
 
-/** Rows of applied effects, and promises of finished jobs. */
-const COVERED = `(id = ANY($1::bigint[]) OR (kind = 'enqueue' AND target = ANY($2::text[])))`;
+/** Rows of applied effects, and promises of finished jobs: `$1` and `$2` are `ofCovered`. */
+export const COVERED = `(id = ANY($1::bigint[]) OR (kind = 'enqueue' AND target = ANY($2::text[])))`;
 /**
- * The deletion need not reach the disk before it is acknowledged: a row that comes back after a crash is applied once more, and every
- * effect bears that.
+ * The beginning of a statement that deletes them. The deletion need not reach the disk before it is acknowledged: a row that comes back
+ * after a crash is applied once more, and every effect bears that.
  */
-const SETTLE = `WITH ${RELAXED},
+export const SETTLE = `WITH ${RELAXED},
   settled AS (DELETE FROM effects USING relaxed WHERE ${COVERED})`;
 
 /** Effects were applied, jobs finished: everything they covered is deleted, and exactly that. */
@@ -159,16 +159,7 @@ export async function settleEffects(db: Queryable, covered: readonly Covered[]):
   await db.query(`${SETTLE} SELECT`, ofCovered(covered));
 }
 
-/** The same. Returns whether another job is still promised; of two that are settled at the same moment, each may see the other. */
-export async function settleAndLook(db: Queryable, covered: readonly Covered[]): Promise<{ busy: boolean }> {
-  const [row] = await db.query<{ busy: boolean }>(
-    `${SETTLE} SELECT EXISTS (SELECT 1 FROM effects WHERE kind = 'enqueue' AND NOT ${COVERED}) AS busy`,
-    ofCovered(covered),
-  );
-  return { busy: row?.busy ?? false };
-}
-
-function ofCovered(covered: readonly Covered[]): unknown[] {
+export function ofCovered(covered: readonly Covered[]): [ids: number[], targets: string[]] {
   return [
     covered.flatMap(({ ids }) => ids ?? []),
     covered.filter(({ ids }) => ids === null).map(({ target }) => target),

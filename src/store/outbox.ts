@@ -9,17 +9,9 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { beyondAbort } from '../telemetry/work.ts';
 import { Batcher } from './batcher.ts';
 import type { Database } from './database.ts';
-import {
-  type Covered,
-  claimAbandoned,
-  type EffectRow,
-  keepEffects,
-  releaseEffects,
-  rowsOfTargets,
-  settleAndLook,
-  settleEffects,
-} from './effects.ts';
+import { type Covered, claimAbandoned, type EffectRow, keepEffects, releaseEffects, rowsOfTargets } from './effects.ts';
 import { Gatherer } from './gatherer.ts';
+import { HandOver } from './hand-over.ts';
 
 /** Applies all rows of one kind; throws when they must stay in the outbox. */
 export type EffectHandler = (rows: readonly EffectRow[]) => Promise<void>;
@@ -53,21 +45,16 @@ export class Outbox {
   readonly #handlers = new Map<EffectRow['kind'], Handler>();
   /** What ends together is settled together; under load that is one statement for many jobs. */
   readonly #settled: Batcher<Covered>;
-  #idle: (() => void)[] = [];
+  /** Where the scheduler of a replay says what follows the last of these. */
+  readonly handOver: HandOver;
   readonly #background = new Set<Promise<void>>();
 
   constructor(db: Database, logger: Logger, metrics: Metrics) {
     this.#db = db;
     this.#logger = logger;
     this.#metrics = metrics;
-    this.#settled = new Batcher(async (covered) => {
-      // Whoever asks while the statement runs may know of a job that it does not see.
-      const waiting = this.#idle.splice(0);
-      if (waiting.length === 0) return settleEffects(db, covered);
-      const { busy } = await settleAndLook(db, covered);
-      if (busy) this.#idle.push(...waiting);
-      else for (const wake of waiting) wake();
-    });
+    this.handOver = new HandOver(db);
+    this.#settled = new Batcher((covered) => this.handOver.settle(covered));
   }
 
   register(kind: EffectRow['kind'], apply: EffectHandler, options: EffectOptions = {}): void {
@@ -92,14 +79,6 @@ export class Outbox {
   /** The consumer's acknowledgement: a job finished, the promises it covered are done. */
   acknowledge(covered: Covered): Promise<void> {
     return this.#settled.add([covered]);
-  }
-
-  /**
-   * Resolves when this process has settled the last of the jobs that are promised now. Another process may do that instead, and a
-   * statement may fail: ask the database too, now and then.
-   */
-  idle(): Promise<void> {
-    return new Promise((resolve) => this.#idle.push(resolve));
   }
 
   /** Applies what was gathered, and waits for it and for what goes on by itself. */

@@ -1,8 +1,16 @@
 /** Durable cursors of the schedules. A slot's cursor and its job's effect move in one transaction, so a slot fires once. */
 
 import type { Database, Queryable } from './database.ts';
-import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
-import { RELAXED } from './relaxed.ts';
+import {
+  COVERED,
+  type Covered,
+  EFFECT_COLUMNS,
+  EFFECT_LEASE_MS,
+  type EffectRow,
+  type NewEffect,
+  ofCovered,
+  SETTLE,
+} from './effects.ts';
 
 /** Multiples of an interval on the UTC clock, their starts spread over `spreadMs`; or a cron expression in UTC. */
 export type ScheduleSpec = { readonly everyMs: number; readonly spreadMs?: number } | { readonly cron: string };
@@ -57,14 +65,16 @@ export type DueSlot = {
 };
 
 /**
- * Moves the cursors of due slots and writes their effects in one statement. A cursor that another scheduler has moved meanwhile is
- * left out, with its effect. It need not reach the disk before the jobs begin: whatever they commit takes it there, and a slot that was
- * lost together with all that followed from it simply fires again.
+ * Settles what was done, then moves the cursors of due slots and writes their effects, in one statement. A cursor that another scheduler
+ * has moved meanwhile is left out, with its effect. It need not reach the disk before the jobs begin: whatever they commit takes it there,
+ * and a slot that was lost together with all that followed from it simply fires again. All parts see what was before the statement, so
+ * what it settles itself counts as finished; of two statements at the same moment each may see what the other settles, and none fires.
  */
-const FIRE = `WITH ${RELAXED},
+const FIRE = `${SETTLE},
+  promised AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM effects WHERE kind = 'enqueue' AND NOT ${COVERED}) AS busy),
   due AS (
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::jsonb[]) WITH ORDINALITY AS u(name, cursor, slot, effect, place)
-    WHERE $7::numeric IS NULL OR ((SELECT sum(last_slot_ms) FROM schedules) = $7::numeric AND NOT EXISTS (SELECT 1 FROM effects WHERE kind = 'enqueue'))
+    SELECT * FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::jsonb[]) WITH ORDINALITY AS u(name, cursor, slot, effect, place)
+    WHERE $9::numeric IS NULL OR (NOT (SELECT busy FROM promised) AND (SELECT sum(last_slot_ms) FROM schedules) = $9::numeric)
   ),
   held AS (
     SELECT l.name FROM schedules l JOIN due ON due.name = l.name AND due.cursor = l.last_slot_ms, relaxed
@@ -75,20 +85,45 @@ const FIRE = `WITH ${RELAXED},
     RETURNING s.name
   ),
   clock AS (
-    UPDATE runs SET market_now_ms = greatest(coalesce(market_now_ms, 0), $5::bigint) WHERE $5::bigint IS NOT NULL AND EXISTS (SELECT 1 FROM moved)
+    UPDATE runs SET market_now_ms = greatest(coalesce(market_now_ms, 0), $7::bigint) WHERE $7::bigint IS NOT NULL AND EXISTS (SELECT 1 FROM moved)
   )
-  SELECT ${EFFECT_COLUMNS} FROM add_effects(
-    (SELECT coalesce(jsonb_agg(due.effect ORDER BY due.place), '[]'::jsonb) FROM due JOIN moved ON moved.name = due.name), $6::int)`;
+  SELECT promised.busy, e.* FROM promised LEFT JOIN LATERAL (SELECT ${EFFECT_COLUMNS} FROM add_effects(
+    (SELECT coalesce(jsonb_agg(due.effect ORDER BY due.place), '[]'::jsonb) FROM due JOIN moved ON moved.name = due.name), $8::int)) e ON TRUE`;
 
 /** What a replay believes when it fires: cursors only ever grow, so their sum says whether they are still those. */
 export type ReplayMoment = { readonly marketNowMs: number; readonly cursors: readonly Schedule[] };
+/** The slots of a replay that come next. */
+export type NextMoment = { readonly due: readonly DueSlot[]; readonly replay: ReplayMoment };
 
 /**
  * Fires slots. Returns the effects to drain: those of the slots that were ours. `replay`: moves its clock, and fires nothing unless all
  * cursors are as it believes and every promised job has finished.
  */
-export function fireSlots(db: Database, due: readonly DueSlot[], replay: ReplayMoment | null): Promise<EffectRow[]> {
-  return db.query<EffectRow>(FIRE, [
+export async function fireSlots(
+  db: Database,
+  due: readonly DueSlot[],
+  replay: ReplayMoment | null,
+): Promise<EffectRow[]> {
+  return (await fire(db, [], due, replay)).fired;
+}
+
+/** Settles what was done, and fires the next moment of a replay with it. `busy`: another job is promised, so it was not fired. */
+export function settleAndFire(
+  db: Database,
+  covered: readonly Covered[],
+  next: NextMoment | null,
+): Promise<{ busy: boolean; fired: EffectRow[] }> {
+  return fire(db, covered, next?.due ?? [], next?.replay ?? null);
+}
+
+async function fire(
+  db: Database,
+  covered: readonly Covered[],
+  due: readonly DueSlot[],
+  replay: ReplayMoment | null,
+): Promise<{ busy: boolean; fired: EffectRow[] }> {
+  const rows = await db.query<EffectRow & { busy: boolean }>(FIRE, [
+    ...ofCovered(covered),
     due.map((slot) => slot.name),
     due.map((slot) => slot.fromSlotMs),
     due.map((slot) => slot.slotMs),
@@ -97,6 +132,7 @@ export function fireSlots(db: Database, due: readonly DueSlot[], replay: ReplayM
     EFFECT_LEASE_MS,
     replay === null ? null : sumOf(replay.cursors),
   ]);
+  return { busy: rows[0]?.busy ?? false, fired: rows.filter(({ id }) => id !== null) };
 }
 
 /** Of thousands of schedules it is beyond what a number holds exactly. */

@@ -1,0 +1,142 @@
+/** The scheduler of a replay: from moment to moment, each as soon as the one before is done. */
+
+import type { Stories } from '../src/engine/context.ts';
+import { dueInReplay } from '../src/engine/slots.ts';
+import type { Resources } from '../src/resources.ts';
+import { refreshViews } from '../src/store/analytics.ts';
+import { type EffectRow, hasUnfinishedJobs } from '../src/store/effects.ts';
+import { finishRun } from '../src/store/runs.ts';
+import { type DueSlot, fireSlots, listSchedules, type NextMoment, type Schedule } from '../src/store/schedules.ts';
+import { MAX_SLEEP_MS, ScheduleLoop } from './schedule-loop.ts';
+
+/** How often a replay asks whether the jobs of its moment have finished: less and less often. */
+const SETTLE_POLL_MS = [5, 10, 20, 30];
+/** The same where this process has settled the last moment itself: it will know at once, unless another one takes over. */
+const OWN_POLL_MS = 250;
+/** Slots of a moment that are handed over: they go with every settlement until the last, so of more than a few it does not pay. */
+const HANDED_MOST = 64;
+
+/** Slots that come together, and the cursors they follow from. */
+type Moment = { readonly slotMs: number; readonly due: readonly DueSlot[]; readonly cursors: readonly Schedule[] };
+type Begun = { readonly moment: Moment; readonly fired: readonly EffectRow[] };
+
+/**
+ * Market time of a replay: it moves to the next slot when every job of the present one has finished, so where the workers cannot keep
+ * up it waits and no slot is skipped. What is remembered here only saves questions: the statement that fires asks again, and a scheduler
+ * that takes over finds everything in the cursors.
+ */
+export class ReplayLoop extends ScheduleLoop {
+  readonly #speed: number | 'max';
+  #last: { slotMs: number; wallMs: number } | null = null;
+  /** The cursors as this scheduler left them; null when they have to be read. */
+  #cursors: readonly Schedule[] | null = null;
+  #settled = false;
+  /** Whether the last moment ended here. */
+  #own = false;
+  #polls = 0;
+
+  constructor(resources: Resources, stories: Stories, speed: number | 'max') {
+    super(resources, stories);
+    this.#speed = speed;
+  }
+
+  override stop(): void {
+    super.stop();
+    this.resources.outbox.handOver.withdraw();
+  }
+
+  protected async tick(): Promise<number | null> {
+    const { db } = this.resources;
+    if (!this.#settled && (await hasUnfinishedJobs(db))) {
+      await this.#untilSettled(null);
+      return 0;
+    }
+    this.#settled = true;
+    this.#cursors ??= await listSchedules(db);
+    const moment = this.#following(this.#cursors);
+    if (moment === null) {
+      if (!(await this.#atEnd())) {
+        this.#cursors = null;
+        this.#settled = false;
+        return 0;
+      }
+      // Nothing looks after the platform in a replay; its end is when somebody will look at the views.
+      await refreshViews(db);
+      await finishRun(db);
+      return null;
+    }
+    const wait = this.#pace(moment.slotMs);
+    if (wait > 0) return Math.min(wait, MAX_SLEEP_MS);
+    this.#last = { slotMs: moment.slotMs, wallMs: Date.now() };
+    this.#cursors = null;
+    this.#settled = false;
+    let begun: Begun | null = { moment, fired: await fireSlots(db, moment.due, nextOf(moment).replay) };
+    while (begun !== null) begun = await this.#work(begun);
+    return 0;
+  }
+
+  /** What the database itself says: what is remembered may not have outlived a crash of its. */
+  async #atEnd(): Promise<boolean> {
+    const { db } = this.resources;
+    return !(await hasUnfinishedJobs(db)) && this.#following(await listSchedules(db)) === null;
+  }
+
+  #following(cursors: readonly Schedule[]): Moment | null {
+    const next = dueInReplay(cursors, this.resources.run.endMs ?? 0);
+    return next === null ? null : { ...next, cursors };
+  }
+
+  /** Has the jobs of a moment done. Returns the moment that was fired together with the settlement of the last one, if it was. */
+  async #work({ moment, fired }: Begun): Promise<Begun | null> {
+    this.#polls = 0;
+    this.#settled = false;
+    this.#cursors = cursorsBehind(moment, fired);
+    const next = this.#toHandOver();
+    const ended = this.#untilSettled(next);
+    await this.begin(fired);
+    const following = await ended;
+    if (next === null || following === null) return null;
+    if (following.length > 0) return { moment: next, fired: following };
+    // Another scheduler was there before, or the database has forgotten something.
+    this.#cursors = null;
+    return null;
+  }
+
+  /** What may follow at once. */
+  #toHandOver(): Moment | null {
+    if (this.#speed !== 'max' || this.#cursors === null) return null;
+    const next = this.#following(this.#cursors);
+    return next !== null && next.due.length <= HANDED_MOST ? next : null;
+  }
+
+  /** Waits until this process has settled the last job, but not for long: other processes settle jobs too. Returns what was fired by that. */
+  async #untilSettled(next: Moment | null): Promise<readonly EffectRow[] | null> {
+    if (this.stopping) return null;
+    const { handOver } = this.resources.outbox;
+    const handed = handOver.want(next === null ? null : nextOf(next));
+    const often = SETTLE_POLL_MS[Math.min(this.#polls++, SETTLE_POLL_MS.length - 1)] ?? MAX_SLEEP_MS;
+    await this.sleep(this.#own ? OWN_POLL_MS : often, handed);
+    handOver.withdraw();
+    const fired = await handed;
+    this.#own = fired !== null;
+    this.#settled = fired?.length === 0;
+    return fired;
+  }
+
+  /** Wall ms to wait until the slot may begin at the chosen speed. */
+  #pace(slotMs: number): number {
+    if (this.#speed === 'max' || this.#last === null) return 0;
+    return this.#last.wallMs + (slotMs - this.#last.slotMs) / this.#speed - Date.now();
+  }
+}
+
+function nextOf({ slotMs, due, cursors }: Moment): NextMoment {
+  return { due, replay: { marketNowMs: slotMs, cursors } };
+}
+
+/** Null where they have to be read: another scheduler has fired some of the slots, or the database has forgotten some. */
+function cursorsBehind({ due, cursors }: Moment, fired: readonly EffectRow[]): readonly Schedule[] | null {
+  if (fired.length < due.length) return null;
+  const moved = new Map(due.map((slot) => [slot.name, slot.slotMs]));
+  return cursors.map((schedule) => ({ ...schedule, lastSlotMs: moved.get(schedule.name) ?? schedule.lastSlotMs }));
+}
