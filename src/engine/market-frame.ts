@@ -9,6 +9,7 @@ import { CodedError } from '../errors.ts';
 import { CandleReader } from '../store/candle-reader.ts';
 import { findFrame, keepFrame, type StoredFrame } from '../store/frames.ts';
 import { ingestCursor, type KnownAsset, marketAsOf } from '../store/market.ts';
+import { outsideWork } from '../telemetry/work.ts';
 import type { Stories } from './context.ts';
 import { deskPackage } from './desk/desk-package.ts';
 
@@ -19,13 +20,23 @@ const REPLAYED_WAIT_MS = 120_000;
 const WATERMARK_POLL_MS = 25;
 const KEPT_FRAMES = 4;
 
+/** How far the prices are known, and how far stops and margins are worked through, Unix ms. */
+type Reach = { readonly watermarkMs: number; readonly matchedMs: number };
+
+type LookUp = { readonly stored: StoredFrame | null; readonly reach: Reach };
+
+/** `signal`: of the job that builds. */
+type Build = { readonly frame: Promise<StoredFrame>; readonly signal: AbortSignal };
+
 export class FrameBuilder {
   readonly #stories: Stories;
   readonly #candles: CandleReader;
   /** Stored frames of the newest slots that were asked for. */
   readonly #kept = new Map<number, StoredFrame>();
+  /** Look-ups under way; models that begin at the same moment share one. */
+  readonly #lookUps = new Map<number, Promise<LookUp>>();
   /** One build at a time; models of the same slot share it. */
-  readonly #building = new Map<number, Promise<StoredFrame>>();
+  readonly #builds = new Map<number, Build>();
 
   constructor(stories: Stories) {
     this.#stories = stories;
@@ -35,19 +46,57 @@ export class FrameBuilder {
 
   /** The slot's frame: the stored one, else built and stored. `mayBuild` false: null when there is none. */
   async frame(slotMs: number, signal: AbortSignal, mayBuild = true): Promise<StoredFrame | null> {
-    const kept = this.#kept.get(slotMs) ?? this.#building.get(slotMs);
-    if (kept) return kept;
-    const { db, market } = this.#stories;
-    const { stored, watermarkMs } = await findFrame(db, market.provider, slotMs);
+    const atHand = this.#atHand(slotMs, signal, mayBuild);
+    if (atHand) return atHand;
+    const { stored, reach } = await this.#lookUp(slotMs);
+    // Others asked with it: one of them may be building by now, or be done.
+    const meanwhile = this.#atHand(slotMs, signal, mayBuild);
+    if (meanwhile) return meanwhile;
     if (stored) return this.#keep(slotMs, stored);
     if (!mayBuild) return null;
-    const build =
-      this.#building.get(slotMs) ??
-      this.#build(slotMs, watermarkMs, signal)
-        .then((built) => this.#keep(slotMs, built))
-        .finally(() => this.#building.delete(slotMs));
-    this.#building.set(slotMs, build);
-    return build;
+    const frame = this.#build(slotMs, reach, signal)
+      .then((built) => this.#keep(slotMs, built))
+      .finally(() => this.#builds.delete(slotMs));
+    this.#builds.set(slotMs, { frame, signal });
+    return frame;
+  }
+
+  /**
+   * Waits until the slot's prices are there and stops and margins are worked through up to them, a bounded time: only then may an account
+   * be read that is decided on.
+   */
+  async settled(slotMs: number, signal: AbortSignal): Promise<void> {
+    await this.#awaitPrices(slotMs, await this.#reach(), signal);
+  }
+
+  #atHand(slotMs: number, signal: AbortSignal, mayBuild: boolean): Promise<StoredFrame | null> | null {
+    const kept = this.#kept.get(slotMs);
+    if (kept) return Promise.resolve(kept);
+    const building = this.#builds.get(slotMs);
+    return building ? this.#shared(building, slotMs, signal, mayBuild) : null;
+  }
+
+  /** The frame that somebody else builds. When his job is given up, this one goes on by itself. */
+  async #shared(building: Build, slotMs: number, signal: AbortSignal, mayBuild: boolean): Promise<StoredFrame | null> {
+    try {
+      return await building.frame;
+    } catch (error) {
+      if (!building.signal.aborted || signal.aborted) throw error;
+      return this.frame(slotMs, signal, mayBuild);
+    }
+  }
+
+  #lookUp(slotMs: number): Promise<LookUp> {
+    const underWay = this.#lookUps.get(slotMs);
+    if (underWay) return underWay;
+    const { db, market } = this.#stories;
+    // Nobody's work alone: an abort of the one who asked first must not fail the others.
+    const asked = outsideWork(() => Promise.all([findFrame(db, market.provider, slotMs), this.#matchedUntil()]));
+    const found = asked
+      .then(([{ stored, watermarkMs }, matchedMs]) => ({ stored, reach: { watermarkMs, matchedMs } }))
+      .finally(() => this.#lookUps.delete(slotMs));
+    this.#lookUps.set(slotMs, found);
+    return found;
   }
 
   /** A stored frame never changes: the other models of its slot need not ask for it. */
@@ -58,9 +107,9 @@ export class FrameBuilder {
     return stored;
   }
 
-  async #build(slotMs: number, seenMs: number, signal: AbortSignal): Promise<StoredFrame> {
+  async #build(slotMs: number, reach: Reach, signal: AbortSignal): Promise<StoredFrame> {
     const { db, market, config, clock } = this.#stories;
-    const { watermarkMs, assets, history } = await this.#readMarket(slotMs, seenMs, signal);
+    const { watermarkMs, assets, history } = await this.#readMarket(slotMs, reach, signal);
     if (assets.length === 0)
       throw new CodedError(
         'NOF0_FRAME_MISSING',
@@ -81,29 +130,35 @@ export class FrameBuilder {
   }
 
   /** What was known at the slot. A database that crashed after the watermark was seen may have forgotten it: then its prices come again. */
-  async #readMarket(slotMs: number, seenMs: number, signal: AbortSignal) {
+  async #readMarket(slotMs: number, seen: Reach, signal: AbortSignal) {
     const { db, market } = this.#stories;
-    let known = seenMs;
+    let reach = seen;
     for (;;) {
-      const watermarkMs = await this.#awaitWatermark(slotMs, known, signal);
+      const watermarkMs = await this.#awaitPrices(slotMs, reach, signal);
       const [now, candles] = await Promise.all([marketAsOf(db, market.provider, slotMs), this.#candles.at(slotMs)]);
-      known = Math.min(now.watermarkMs, candles.watermarkMs);
-      if (known >= watermarkMs || now.assets.length === 0)
+      const readMs = Math.min(now.watermarkMs, candles.watermarkMs);
+      if (readMs >= watermarkMs || now.assets.length === 0)
         return { watermarkMs, assets: now.assets, history: candles.history };
+      reach = await this.#reach();
     }
   }
 
-  /** Waits for the slot's prices and for the matcher, a bounded time. `seenMs`: the watermark as it was read just now. */
-  async #awaitWatermark(slotMs: number, seenMs: number, signal: AbortSignal): Promise<number> {
-    const { db, market, clock } = this.#stories;
-    const deadline = Date.now() + (clock.repeats ? REPLAYED_WAIT_MS : WATERMARK_WAIT_MS);
-    let watermarkMs = seenMs;
+  /** Waits for the slot's prices and for the matcher, a bounded time. `seen`: as it was read just now. Returns the watermark. */
+  async #awaitPrices(slotMs: number, seen: Reach, signal: AbortSignal): Promise<number> {
+    const deadline = Date.now() + (this.#stories.clock.repeats ? REPLAYED_WAIT_MS : WATERMARK_WAIT_MS);
+    let reach = seen;
     // Who decides on these prices must find his stops and margins worked through up to them.
-    while ((watermarkMs < slotMs || (await this.#matchedUntil()) < slotMs) && Date.now() <= deadline) {
+    while (Math.min(reach.watermarkMs, reach.matchedMs) < slotMs && Date.now() <= deadline) {
       await sleep(WATERMARK_POLL_MS, undefined, { signal });
-      watermarkMs = (await ingestCursor(db, market.provider))?.watermarkMs ?? 0;
+      reach = await this.#reach();
     }
-    return watermarkMs;
+    return reach.watermarkMs;
+  }
+
+  async #reach(): Promise<Reach> {
+    const { db, market } = this.#stories;
+    const [cursor, matchedMs] = await Promise.all([ingestCursor(db, market.provider), this.#matchedUntil()]);
+    return { watermarkMs: cursor?.watermarkMs ?? 0, matchedMs };
   }
 
   /** An exchange of its own has no ticks of ours to work through. */

@@ -103,6 +103,8 @@ export type AccountState = {
   readonly openOrders: readonly OpenOrder[];
   /** Newest `seq` of its ledger at this moment; null where the exchange does not count. */
   readonly headSeq: number | null;
+  /** Market ms up to which its stops and margins were worked through at this moment; null where that is no business of ours. */
+  readonly matchedMs: number | null;
 };
 
 export type LeverageSetting = { readonly leverage: number; readonly marginMode: MarginMode };

@@ -58,10 +58,19 @@ export async function openAccounts(
   );
 }
 
-/** Accounts as they are at one moment, without a lock. */
-export async function readBooks(db: Queryable, provider: string, accounts: readonly string[]): Promise<Books> {
-  const rows = await db.query<{ books: Books }>('SELECT paper_books($1, $2) AS books', [provider, accounts]);
-  return rows[0]?.books ?? { accounts: [], positions: [], orders: [], marks: [] };
+/** Accounts as they are at one moment, without a lock, and the market ms up to which everything is matched at that very moment. */
+export async function readBooks(
+  db: Queryable,
+  provider: string,
+  accounts: readonly string[],
+): Promise<Books & { readonly matchedMs: number }> {
+  // The function sees what the statement sees: it is STABLE.
+  const rows = await db.query<{ books: Books; matchedMs: number | null }>(
+    'SELECT paper_books($1, $2) AS books, (SELECT matched_ms FROM paper_cursor WHERE provider = $1) AS "matchedMs"',
+    [provider, accounts],
+  );
+  const books = rows[0]?.books ?? { accounts: [], positions: [], orders: [], marks: [] };
+  return { ...books, matchedMs: rows[0]?.matchedMs ?? 0 };
 }
 
 /** Accounts with what their positions are, for those who only look: no locks, no rules. */

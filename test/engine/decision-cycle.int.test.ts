@@ -272,6 +272,65 @@ describe('a cycle that stopped while sending', () => {
   });
 });
 
+describe('the account that is decided on', () => {
+  const NEXT = T0 + MINUTE_MS;
+  /** Says up to where the account was worked through each time it was asked; the matcher works only after the first answer. */
+  function lateMatcher() {
+    const asked: (number | null)[] = [];
+    const stories = withExchange(arena.stories, {
+      accountState: async (account) => {
+        const state = await arena.stories.exchange.accountState(account);
+        if (asked.push(state.matchedMs) === 1) await arena.stories.exchange.match?.(never);
+        return state;
+      },
+    });
+    return { asked, stories };
+  }
+  const equityDecidedOn = async () => {
+    const { equity } = await one<{ equity: number }>(
+      arena.db,
+      `SELECT (context->'account'->>'equityUsd')::float8 AS equity FROM decision_cycles WHERE model_id = $1 AND slot_ms = $2`,
+      [MODEL, NEXT],
+    );
+    return equity;
+  };
+
+  it('has the prices of the slot worked through, however early it is asked for', async () => {
+    await cycle();
+    await feed(arena.db, { ticks: [tick('BTC', NEXT, 1)] });
+    const { asked, stories } = lateMatcher();
+    await cycle(stories, NEXT);
+    expect(asked.slice(0, 2)).toEqual([T0, NEXT]);
+    expect(await equityDecidedOn()).toBe((await arena.stories.exchange.accountState(MODEL)).equityUsd);
+  });
+
+  it('is asked for once, beside the frame, when they are', async () => {
+    await ingestPrices(arena.stories, NEXT, never);
+    const { asked, stories } = lateMatcher();
+    await cycle(stories, NEXT);
+    expect(asked).toEqual([NEXT]);
+  });
+
+  it('has them in a replay also when a crash took the matching back after the frame was stored', async () => {
+    await cycle();
+    const cursor = await one<{ seq: number }>(arena.db, 'SELECT seq FROM paper_cursor');
+    await feed(arena.db, { ticks: [tick('BTC', NEXT, 100)] });
+    await arena.stories.exchange.match?.(never);
+    await arena.frames.frame(NEXT, never);
+    await arena.db.query('UPDATE paper_cursor SET seq = $1, matched_ms = $2', [cursor.seq, T0]);
+    const { asked, stories } = lateMatcher();
+    await cycle({ ...stories, clock: { ...stories.clock, repeats: true } }, NEXT);
+    expect(asked.slice(0, 2)).toEqual([T0, NEXT]);
+  });
+
+  it('is not asked for when the trader is held', async () => {
+    const { asked, stories } = lateMatcher();
+    await arena.db.query(`UPDATE trader_state SET state = 'paused' WHERE trader_id = $1`, [MODEL]);
+    await cycle(stories);
+    expect(asked).toEqual([]);
+  });
+});
+
 describe('a late slot', () => {
   const late = (): Stories => ({ ...arena.stories, clock: { repeats: true, now: () => T0 + MINUTE_MS + 1 } });
 

@@ -39,6 +39,20 @@ function crashingBefore(pattern: RegExp, crash: () => Promise<void>): Database {
     },
   });
 }
+/** The arena's database, and how many statements of this kind it was sent. */
+function counting(pattern: RegExp): { readonly db: Database; readonly sent: () => number } {
+  let sent = 0;
+  const db = new Proxy(arena.db, {
+    get: (target, name) => {
+      if (name !== 'query') return Reflect.get(target, name, target);
+      return (text: string, values?: unknown[]) => {
+        if (pattern.test(text)) sent += 1;
+        return target.query(text, values);
+      };
+    },
+  });
+  return { db, sent: () => sent };
+}
 const forget = () => arena.db.query('DELETE FROM market_frames');
 const candle = (openTsMs: number, close: number): Candle => ({
   ...{ symbol: 'BTC', openTsMs, open: close, high: close, low: close },
@@ -173,6 +187,43 @@ describe('the frame of a slot', () => {
     // The failure is not remembered.
     await told({ ticks: [tick('BTC', T0, 100)] });
     expect(await arena.frames.frame(T0, never)).not.toBeNull();
+  });
+
+  it('is looked up once for all who ask at the same moment, and built once', async () => {
+    await ingestPrices(arena.stories, T0, never);
+    const lookUps = counting(/LEFT JOIN market_frames/);
+    const builder = new FrameBuilder({ ...arena.stories, db: lookUps.db });
+    const asked = [false, true, true, false, true].map((mayBuild) => builder.frame(T0, never, mayBuild));
+    const [late, ...frames] = await Promise.all(asked);
+    expect(lookUps.sent()).toBe(1);
+    // Who may not build has none as long as nobody else builds; after that he shares it.
+    expect(late).toBeNull();
+    expect(new Set(frames.map((stored) => stored?.digest))).toEqual(new Set([frames[0]?.digest]));
+    expect(frames[0]).not.toBeNull();
+    await builder.frame(T0, never);
+    expect(lookUps.sent()).toBe(1);
+  });
+
+  it('is looked up again after a look-up that failed', async () => {
+    await ingestPrices(arena.stories, T0, never);
+    const failing = async () => {
+      throw new Error('connection reset');
+    };
+    const builder = new FrameBuilder({ ...arena.stories, db: crashingBefore(/LEFT JOIN market_frames/, failing) });
+    const asked = await Promise.allSettled([builder.frame(T0, never), builder.frame(T0, never)]);
+    expect(asked.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(await builder.frame(T0, never)).not.toBeNull();
+  });
+
+  it('comes to those who share it although the job that began to build it is given up', async () => {
+    await told({ ticks: [tick('BTC', T0 - 1000, 100)] });
+    const job = new AbortController();
+    const first = arena.frames.frame(T0, job.signal);
+    const second = arena.frames.frame(T0, never);
+    job.abort(new Error('shutting down'));
+    await expect(first).rejects.toThrow();
+    await told({ ticks: [tick('BTC', T0, 101)] });
+    expect((await second)?.frame).toMatchObject({ watermarkMs: T0, assets: { BTC: { price: 101 } } });
   });
 
   it('is given up when the job is', async () => {

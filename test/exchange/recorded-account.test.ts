@@ -61,7 +61,7 @@ describe.skipIf(!existsSync(RECORDED))('a recorded account', () => {
       ...{ oid: 1, cloid: 'c', symbol: 'HYPE', side: 'buy', size: 2, price: 37.829, crossed: true, liquidation: false },
       ...{ setting: { leverage: 10, marginMode: 'isolated' }, tsMs: 1, mark: () => 37.826 },
     });
-    const state = accountStateOf(book, () => 37.826);
+    const state = accountStateOf(book, () => 37.826, 1);
     const recorded = recordedState('clearinghouseState.isolated.json');
     const [position] = recorded.positions;
     expect(state.equityUsd).toBeCloseTo(recorded.marginSummary.accountValue, 6);

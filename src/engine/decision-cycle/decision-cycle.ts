@@ -84,12 +84,25 @@ export class DecisionCycle {
     } else await syncFills(this.#stories, modelId, this.#nowMs, follow);
   }
 
-  /** The account as the exchange has it, when the ledger has everything that led there. */
-  async #account(): Promise<AccountState> {
+  /** The account while the frame is still being made. It holds where it says itself that the slot's prices are worked through in it. */
+  async #accountAhead(): Promise<AccountState | null> {
     const { exchange } = this.#stories;
-    const { modelId } = this.#cycle;
+    if (!exchange.tellsHead) return null;
+    const state = await exchange.accountState(this.#cycle.modelId);
+    return state.matchedMs === null || state.matchedMs < this.#cycle.slotMs ? null : state;
+  }
+
+  /**
+   * The account as the exchange has it, when the ledger has everything that led there. `ahead`: as it was read beside the frame; else it
+   * is asked for now that the frame is there.
+   */
+  async #account(ahead: AccountState | null): Promise<AccountState> {
+    const { exchange, clock } = this.#stories;
+    const { modelId, slotMs } = this.#cycle;
     if (exchange.tellsHead) {
-      const state = await exchange.accountState(modelId);
+      // What the frame waited for may have been lost in a crash since; a replay must decide on the same every time.
+      if (ahead === null && clock.repeats) await this.#frames.settled(slotMs, this.#signal);
+      const state = ahead ?? (await exchange.accountState(modelId));
       if (this.#mayRemember && state.headSeq === this.#start.found.syncedSeq) return state;
     }
     await this.#syncFills();
@@ -103,11 +116,14 @@ export class DecisionCycle {
       await this.#syncFills();
       return this.#hold(gate.reason, null);
     }
-    const stored = await this.#frames.frame(this.#cycle.slotMs, this.#signal, !this.#isLate());
+    const [stored, ahead] = await Promise.all([
+      this.#frames.frame(this.#cycle.slotMs, this.#signal, !this.#isLate()),
+      this.#cycle.answer === null ? this.#accountAhead() : null,
+    ]);
     if (stored === null) return this.#hold('the slot is late and has no frame', 'NOF0_FRAME_MISSING');
     const asked =
       this.#cycle.answer === null
-        ? await this.#ask(stored.frame)
+        ? await this.#ask(stored.frame, ahead)
         : {
             kind: 'answered' as const,
             answer: this.#cycle.answer,
@@ -155,9 +171,9 @@ export class DecisionCycle {
   }
 
   /** Builds the context and asks. The intent of a call that costs money is stored before it. */
-  async #ask(frame: MarketFrame): Promise<Asked> {
+  async #ask(frame: MarketFrame, ahead: AccountState | null): Promise<Asked> {
     const { modelId, slotMs, cycleNumber } = this.#cycle;
-    const account = await this.#account();
+    const account = await this.#account(ahead);
     const memory = this.#mayRemember ? this.#start.found.memory : null;
     const context = await buildContext(this.#stories, { modelId, slotMs, cycleNumber }, account, memory);
     this.#signal.throwIfAborted();

@@ -86,5 +86,6 @@ export function toAccountState(body: AccountBody, openOrders: readonly OpenOrder
     positions: body.assetPositions.map((row) => toPosition(row.position)).filter(({ quantity }) => quantity !== 0),
     openOrders,
     headSeq: null,
+    matchedMs: null,
   };
 }

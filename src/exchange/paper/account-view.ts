@@ -7,7 +7,8 @@ import type { BookOrder, BookPosition } from '../../domain/paper-book.ts';
 import type { AccountState, ExchangePosition, OpenOrder } from '../exchange.ts';
 import type { AccountBook } from './account-book.ts';
 
-export function accountStateOf(book: AccountBook, mark: Marks): AccountState {
+/** `matchedMs`: up to where the matcher had worked when the book was read. */
+export function accountStateOf(book: AccountBook, mark: Marks, matchedMs: number): AccountState {
   const positions = [...book.positions].map(([symbol, held]) => positionOf(book, symbol, held, mark));
   return {
     equityUsd: equity(book, mark),
@@ -17,6 +18,7 @@ export function accountStateOf(book: AccountBook, mark: Marks): AccountState {
     positions,
     openOrders: [...book.orders.values()].map((order) => openOrderOf(book, order)),
     headSeq: book.nextSeq - 1,
+    matchedMs,
   };
 }
 

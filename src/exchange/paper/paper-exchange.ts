@@ -199,7 +199,9 @@ export class PaperExchange implements Exchange {
     const rules = await this.#paperRules();
     const books = await store.readBooks(this.#db, this.#marketProvider, accounts);
     const mark = marksOf(boardFrom(books.marks));
-    const states = new Map(booksFrom(books, rules).map((book) => [book.account, accountStateOf(book, mark)]));
+    const states = new Map(
+      booksFrom(books, rules).map((book) => [book.account, accountStateOf(book, mark, books.matchedMs)]),
+    );
     return accounts.map((account) => states.get(account) ?? null);
   }
 
