@@ -1,6 +1,7 @@
 /** Rows of the outbox: what must still happen after a commit. */
 
 import type { Queryable } from './database.ts';
+import { onePlan } from './one-plan.ts';
 import { RELAXED } from './relaxed.ts';
 
 /** Refresh a key of the cache role. */
@@ -136,7 +137,7 @@ export async function promisesOf(db: Queryable, target: string): Promise<number[
 /** The same for many jobs, in their order. */
 export async function promisesOfAll(db: Queryable, targets: readonly string[]): Promise<number[][]> {
   const rows = await db.query<{ id: number; target: string }>(
-    `SELECT id, target FROM effects WHERE kind = 'enqueue' AND target = ANY($1::text[])`,
+    `SELECT id, target FROM effects WHERE kind = 'enqueue' AND target = ANY(${onePlan('$1::text[]')})`,
     [[...new Set(targets)]],
   );
   return targets.map((target) => rows.filter((row) => row.target === target).map((row) => row.id));
@@ -146,7 +147,7 @@ export async function promisesOfAll(db: Queryable, targets: readonly string[]): 
 export type Covered = { readonly target: string; readonly ids: readonly number[] | null };
 
 /** Rows of applied effects, and promises of finished jobs: `$1` and `$2` are `ofCovered`. */
-export const COVERED = `(id = ANY($1::bigint[]) OR (kind = 'enqueue' AND target = ANY($2::text[])))`;
+export const COVERED = `(id = ANY(${onePlan('$1::bigint[]')}) OR (kind = 'enqueue' AND target = ANY(${onePlan('$2::text[]')})))`;
 /**
  * The beginning of a statement that deletes them. The deletion need not reach the disk before it is acknowledged: a row that comes back
  * after a crash is applied once more, and every effect bears that.

@@ -2,6 +2,7 @@
 
 import type { Direction, Fill, LedgerPosition, LedgerTrade } from '../domain/fill.ts';
 import type { Queryable } from './database.ts';
+import { onePlan } from './one-plan.ts';
 
 const FILL_COLUMNS = `id, model_id AS "modelId", provider, symbol, side, price, size, start_position AS "startPosition", seq, fee_usd AS "feeUsd",
   closed_pnl AS "closedPnl", oid, cloid, tid, crossed, liquidation, kind, ts_ms AS "tsMs"`;
@@ -145,12 +146,13 @@ export type LedgerTail = {
   readonly priorTrades: readonly { readonly oid: number; readonly count: number }[];
 };
 
+const MODEL = onePlan('$1::text');
 /** Whether something was held just before a moment. Positions of a symbol follow each other, so the last one before it tells. */
 const heldBefore = (moment: string) => `coalesce((
   SELECT b.exit_ts_ms IS NULL OR b.exit_ts_ms >= ${moment} FROM positions b
-  WHERE b.model_id = $1 AND b.symbol = asked.symbol AND b.entry_ts_ms < ${moment} ORDER BY b.entry_ts_ms DESC, b.exit_ts_ms DESC NULLS FIRST LIMIT 1), false)`;
+  WHERE b.model_id = ${MODEL} AND b.symbol = asked.symbol AND b.entry_ts_ms < ${moment} ORDER BY b.entry_ts_ms DESC, b.exit_ts_ms DESC NULLS FIRST LIMIT 1), false)`;
 const list = (sql: string) => `(SELECT coalesce(jsonb_agg(to_jsonb(r)), '[]'::jsonb) FROM (${sql}) r)`;
-const OWN = 'model_id = $1 AND symbol = flat.symbol';
+const OWN = `model_id = ${MODEL} AND symbol = flat.symbol`;
 /** From the flat point on. The end of all time is there for the planner, which takes a range without one for a third of the table. */
 const behind = (column: string) => `${column} BETWEEN from_ms AND ${Number.MAX_SAFE_INTEGER}`;
 
@@ -170,9 +172,9 @@ export function ledgerTails(
     `WITH flat AS MATERIALIZED (
        SELECT asked.symbol, CASE WHEN NOT ${heldBefore('asked.earliest')} THEN asked.earliest ELSE coalesce((
          SELECT p.entry_ts_ms FROM positions p
-         WHERE p.model_id = $1 AND p.symbol = asked.symbol AND p.entry_ts_ms <= asked.earliest AND NOT ${heldBefore('p.entry_ts_ms')}
+         WHERE p.model_id = ${MODEL} AND p.symbol = asked.symbol AND p.entry_ts_ms <= asked.earliest AND NOT ${heldBefore('p.entry_ts_ms')}
          ORDER BY p.entry_ts_ms DESC LIMIT 1), 0) END AS from_ms
-       FROM unnest($2::text[], $3::bigint[]) AS asked(symbol, earliest)
+       FROM unnest(${onePlan('$2::text[]')}, ${onePlan('$3::bigint[]')}) AS asked(symbol, earliest)
      )
      SELECT symbol, from_ms AS "fromMs",
             coalesce((SELECT ts_ms FROM fills WHERE ${OWN} AND kind IN ('trade', 'opening') ORDER BY ts_ms LIMIT 1) >= from_ms, true) AS "fromBeginning",

@@ -4,6 +4,7 @@ import type { Holdings, Marks } from '../domain/paper-balances.ts';
 import type { AccountRow, BookFill, BookOrder, BookPosition, MarketEvent, PastMove } from '../domain/paper-book.ts';
 import type { Queryable } from './database.ts';
 import { toJsonb } from './jsonb.ts';
+import { onePlan } from './one-plan.ts';
 import { RELAXED } from './relaxed.ts';
 
 export type PositionRow = BookPosition & { readonly account: string; readonly symbol: string };
@@ -218,7 +219,7 @@ export type FillsAfter = { readonly account: string; readonly seq: number };
 /** The fills of each account behind its `seq`, in the order of the questions. The fence keeps it at one index lookup an account. */
 export async function fillsAfter(db: Queryable, asked: readonly FillsAfter[]): Promise<FillRow[][]> {
   const rows = await db.query<FillRow & { place: number }>(
-    `SELECT a.place, f.* FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS a(name, after, place)
+    `SELECT a.place, f.* FROM unnest(${onePlan('$1::text[]')}, ${onePlan('$2::bigint[]')}) WITH ORDINALITY AS a(name, after, place)
      CROSS JOIN LATERAL (SELECT ${FILL} FROM paper_fills WHERE account = a.name AND paper_fills.seq > a.after OFFSET 0) f ORDER BY a.place, f.seq`,
     [asked.map(({ account }) => account), asked.map(({ seq }) => seq)],
   );

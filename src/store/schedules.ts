@@ -11,6 +11,7 @@ import {
   ofCovered,
   SETTLE,
 } from './effects.ts';
+import { onePlan } from './one-plan.ts';
 
 /** Multiples of an interval on the UTC clock, their starts spread over `spreadMs`; or a cron expression in UTC. */
 export type ScheduleSpec = { readonly everyMs: number; readonly spreadMs?: number } | { readonly cron: string };
@@ -73,7 +74,7 @@ export type DueSlot = {
 const FIRE = `${SETTLE},
   promised AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM effects WHERE kind = 'enqueue' AND NOT ${COVERED}) AS busy),
   due AS (
-    SELECT * FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::jsonb[]) WITH ORDINALITY AS u(name, cursor, slot, effect, place)
+    SELECT * FROM unnest(${onePlan('$3::text[]')}, ${onePlan('$4::bigint[]')}, ${onePlan('$5::bigint[]')}, ${onePlan('$6::jsonb[]')}) WITH ORDINALITY AS u(name, cursor, slot, effect, place)
     WHERE $9::numeric IS NULL OR (NOT (SELECT busy FROM promised) AND (SELECT sum(last_slot_ms) FROM schedules) = $9::numeric)
   ),
   held AS (
@@ -88,7 +89,8 @@ const FIRE = `${SETTLE},
     UPDATE runs SET market_now_ms = greatest(coalesce(market_now_ms, 0), $7::bigint) WHERE $7::bigint IS NOT NULL AND EXISTS (SELECT 1 FROM moved)
   )
   SELECT promised.busy, e.* FROM promised LEFT JOIN LATERAL (SELECT ${EFFECT_COLUMNS} FROM add_effects(
-    (SELECT coalesce(jsonb_agg(due.effect ORDER BY due.place), '[]'::jsonb) FROM due JOIN moved ON moved.name = due.name), $8::int)) e ON TRUE`;
+    (SELECT coalesce(jsonb_agg(due.effect ORDER BY due.place), '[]'::jsonb) FROM due JOIN moved ON moved.name = due.name), $8::int)
+    WHERE EXISTS (SELECT 1 FROM moved)) e ON TRUE`;
 
 /** What a replay believes when it fires: cursors only ever grow, so their sum says whether they are still those. */
 export type ReplayMoment = { readonly marketNowMs: number; readonly cursors: readonly Schedule[] };
@@ -100,7 +102,7 @@ export type NextMoment = { readonly due: readonly DueSlot[]; readonly replay: Re
  * cursors are as it believes and every promised job has finished.
  */
 export async function fireSlots(
-  db: Database,
+  db: Queryable,
   due: readonly DueSlot[],
   replay: ReplayMoment | null,
 ): Promise<EffectRow[]> {
@@ -109,7 +111,7 @@ export async function fireSlots(
 
 /** Settles what was done, and fires the next moment of a replay with it. `busy`: another job is promised, so it was not fired. */
 export function settleAndFire(
-  db: Database,
+  db: Queryable,
   covered: readonly Covered[],
   next: NextMoment | null,
 ): Promise<{ busy: boolean; fired: EffectRow[] }> {
@@ -117,7 +119,7 @@ export function settleAndFire(
 }
 
 async function fire(
-  db: Database,
+  db: Queryable,
   covered: readonly Covered[],
   due: readonly DueSlot[],
   replay: ReplayMoment | null,

@@ -5,6 +5,7 @@ import type { Queryable } from './database.ts';
 import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
 import { ACCOUNT_COLUMNS, type Account, type NewSnapshot, STORE_SNAPSHOTS } from './equity.ts';
 import { toJsonb } from './jsonb.ts';
+import { onePlan } from './one-plan.ts';
 import { MARKED_POSITIONS, type MarkedPosition } from './positions.ts';
 import { RELAXED } from './relaxed.ts';
 import { TRADER_COLUMNS, type TraderRow } from './trader-state.ts';
@@ -32,7 +33,7 @@ export async function snapshotBases(
 ): Promise<(SnapshotBasis | null)[]> {
   const rows = await db.query<Account & TraderRow & Omit<SnapshotBasis, 'owner' | 'trader'>>(
     `SELECT o.*, t.*, e.metrics, p.positions, coalesce(c.watermark_ms, 0) AS "watermarkMs"
-     FROM (SELECT ${ACCOUNT_COLUMNS}, synced_seq AS "syncedSeq" FROM accounts WHERE model_id = ANY($2)) o
+     FROM (SELECT ${ACCOUNT_COLUMNS}, synced_seq AS "syncedSeq" FROM accounts WHERE model_id = ANY(${onePlan('$2::text[]')})) o
      LEFT JOIN LATERAL (SELECT ${TRADER_COLUMNS}, metadata->'breakers' AS watch FROM trader_state WHERE trader_id = o."modelId") t ON TRUE
      LEFT JOIN LATERAL (
        SELECT jsonb_build_object('hour', hour, 'sharpe', (metrics->>'sharpe')::float8) AS metrics FROM equity_metrics WHERE model_id = o."modelId"
