@@ -19,17 +19,15 @@ const FEED_LAG_MS = 5000;
  * matcher loses nothing, because the matcher has a cursor of its own.
  */
 export async function ingestPrices(stories: Stories, asOfMs: number, signal: AbortSignal): Promise<Outcome> {
-  const { db, market, exchange } = stories;
+  const { db, market } = stories;
   const toMs = stories.clock.now(asOfMs);
   const before = await ingestCursor(db, market.provider);
   const lagMs = market.openFeed ? FEED_LAG_MS : 0;
   const covered = before !== null && before.watermarkMs >= asOfMs - lagMs;
   const effects = covered ? [] : await store(stories, before?.watermarkMs || null, toMs, signal);
-  await exchange.match?.(signal);
   // Run late, it finds the market further on than it was asked for.
-  const followUps = await announceNewFills(stories, Math.max(toMs, before?.watermarkMs ?? 0));
-  await stories.drain([...effects, ...followUps]);
-  return covered && followUps.length === 0 ? skipped('covered by a later ingest') : done({ ticks: effects.length > 0 });
+  const behind = await spread(stories, effects, Math.max(toMs, before?.watermarkMs ?? 0), signal);
+  return covered && behind === 0 ? skipped('covered by a later ingest') : done({ ticks: effects.length > 0 });
 }
 
 /** Ingests what a feed heard. Again, late or out of order it changes nothing that it should not: rows are known by their keys. */
@@ -40,12 +38,24 @@ export async function ingestPushed(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const effects = await write(stories, ANY_WATERMARK, batch, signal);
-  // Readers of prices need not wait for the exchange.
-  const published = stories.drain(effects);
-  await stories.exchange.match?.(signal).finally(() => published);
-  await stories.drain(await announceNewFills(stories, Math.max(asOfMs, batch.watermarkMs)));
-  await published;
+  await spread(stories, effects, Math.max(asOfMs, batch.watermarkMs), signal);
   return done({ ticks: batch.ticks.length });
+}
+
+/**
+ * What was stored goes to the readers of prices and to the exchange; readers need not wait for it. Returns how many ledgers were asked to
+ * fetch fills.
+ */
+function spread(stories: Stories, effects: readonly EffectRow[], asOfMs: number, signal: AbortSignal): Promise<number> {
+  const published = stories.drain(effects);
+  return matchAndAnnounce(stories, asOfMs, signal).finally(() => published);
+}
+
+async function matchAndAnnounce(stories: Stories, asOfMs: number, signal: AbortSignal): Promise<number> {
+  await stories.exchange.match?.(signal);
+  const followUps = await announceNewFills(stories, asOfMs);
+  await stories.drain(followUps);
+  return followUps.length;
 }
 
 async function store(stories: Stories, fromMs: number | null, toMs: number, signal: AbortSignal): Promise<EffectRow[]> {

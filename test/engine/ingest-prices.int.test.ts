@@ -4,6 +4,7 @@ import type { Stories } from '../../src/engine/context.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { candlesBetween, ingestCursor } from '../../src/store/market.ts';
 import { type Arena, arenaConfig, count, feed, never, one, openTestArena, PROVIDER, T0, tick, until } from './arena.ts';
+import { withExchange } from './stand-ins.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -190,4 +191,16 @@ it('refreshes the price keys behind its commit', async () => {
   const btc = await resources.cacheRedis.hget(resources.keys.key('cryptoPrices', []), `${PROVIDER}:BTC`);
   expect(JSON.parse(btc ?? 'null')).toMatchObject({ symbol: 'BTC', timestamp: T0 });
   expect(await count(arena.db, `effects WHERE kind = 'project'`)).toBe(0);
+});
+
+it('refreshes them also when the exchange fails, which the next try works through', async () => {
+  arena = await openQuick();
+  const match = async () => {
+    throw new Error('connection reset');
+  };
+  await expect(ingestPrices(withExchange(arena.stories, { match }), T0, never)).rejects.toThrow('connection reset');
+  const { resources } = arena.run;
+  expect(await resources.cacheRedis.hlen(resources.keys.key('cryptoPrices', []))).toBe(SYMBOLS);
+  await ingestPrices(arena.stories, T0, never);
+  expect(await arena.stories.exchange.matchedUntil?.()).toBe(T0);
 });
