@@ -5,7 +5,7 @@ import { equityUsd, foldFills, type LedgerFold, orderFills, unrealizedPnl } from
 import { fill } from './fills.ts';
 
 const options = { sizeDecimals: 3 };
-const runs = { numRuns: 2000 };
+const runs = { numRuns: 10_000 };
 
 const step = fc.record({
   kind: fc.constantFrom('trade', 'trade', 'trade', 'trade', 'funding', 'transfer'),

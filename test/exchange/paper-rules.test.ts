@@ -202,7 +202,7 @@ describe('whatever is ordered and however the market moves', () => {
             check(equity(machine.book, machine.mark) >= -1e-6, 'equity is not below zero');
           }
         }),
-        { numRuns: RUNS / 5 },
+        { numRuns: RUNS },
       );
     },
     60_000,
@@ -232,7 +232,7 @@ describe('whatever is ordered and however the market moves', () => {
         expect([...cut.book.positions].sort()).toEqual([...whole.book.positions].sort());
         expect(cut.standing()).toEqual(whole.standing());
       }),
-      { numRuns: RUNS / 5 },
+      { numRuns: RUNS },
     );
   }, 60_000);
 
@@ -251,7 +251,7 @@ describe('whatever is ordered and however the market moves', () => {
           for (const order of again) expect(machine.placed.get(order.oid)).toBe(order);
         }
       }),
-      { numRuns: RUNS / 10 },
+      { numRuns: RUNS },
     );
   }, 60_000);
 });
