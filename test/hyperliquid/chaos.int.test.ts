@@ -96,7 +96,7 @@ beforeAll(async () => {
     ...opened.stories,
     market,
     exchange,
-    clock: { repeats: true, now: (asOfMs) => Math.max(asOfMs, venue.now()) },
+    clock: { repeats: false, now: (asOfMs) => Math.max(asOfMs, venue.now()) },
   };
   await registerArena(stories, run.resources.run, START);
   // The ledger begins before anything is executed.
