@@ -160,6 +160,7 @@ export async function settleEffects(db: Queryable, covered: readonly Covered[]):
   await db.query(`${SETTLE} SELECT`, ofCovered(covered));
 }
 
+/** The first two parameters of a statement with `COVERED`. */
 export function ofCovered(covered: readonly Covered[]): [ids: number[], targets: string[]] {
   return [
     covered.flatMap(({ ids }) => ids ?? []),

@@ -85,7 +85,8 @@ export class CycleRunner {
       return ends.map(({ lease }) => (finished.has(lease) ? null : leaseLost(lease)));
     } catch (error) {
       if (ends.length === 1) return [error];
-      // A record that Postgres refuses must not keep the others.
+      // A record that Postgres refuses must not keep the others; its own error is what its cycle fails with.
+      this.#stories.metrics.swallowed.inc({ reason: 'cycles_together' });
       return (await Promise.all(ends.map((end) => this.#finishAll([end])))).flat();
     }
   }

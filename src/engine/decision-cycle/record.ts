@@ -8,6 +8,7 @@ import type { CyclePatch, Message } from '../../store/decisions.ts';
 import type { Lease } from '../../store/leases.ts';
 import type { Stories } from '../context.ts';
 
+/** What is written when a cycle ends, and the effects that follow. `nowMs`: market time of the decision. */
 export function endOf(
   stories: Stories,
   lease: Lease,

@@ -38,6 +38,7 @@ export async function isTold({ db, market }: Stories, slotMs: number): Promise<b
   return ((await ingestCursor(db, market.provider))?.watermarkMs ?? 0) >= slotMs;
 }
 
+/** The outcome of a slot that waits for its market. */
 export function untold(): Outcome {
   return snoozed(WAIT_AGAIN_MS, 'the market has not told everything up to this slot');
 }
