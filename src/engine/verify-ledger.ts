@@ -3,10 +3,9 @@
 import type { Fill } from '../domain/fill.ts';
 import { moveOf, orderFills, startOf } from '../domain/fill-order.ts';
 import { equityUsd, foldFills, type LedgerFold, unrealizedPnl } from '../domain/ledger.ts';
-import type { Exchange } from '../exchange/exchange.ts';
-import type { Database } from '../store/database.ts';
+import type { AccountState } from '../exchange/exchange.ts';
 import type { Account } from '../store/equity.ts';
-import { type MarkedPosition, openPositions } from '../store/positions.ts';
+import type { MarkedPosition } from '../store/positions.ts';
 import type { Figures } from '../store/verify.ts';
 import { DEFAULT_SIZE_DECIMALS } from './ledger-change.ts';
 
@@ -117,36 +116,51 @@ export function profitDifferences(modelId: string, { symbol, sizeDecimals, entri
 
 /**
  * initial + Σ gross + unrealised − Σ fees + Σ funding + Σ transfers, from the account's sums and its open positions: beside the cash
- * that its fills moved and what is held at its mark, and beside the exchange's own equity and positions.
+ * that its fills moved and what is held at its mark.
  */
-export async function equityDifferences(
-  db: Database,
-  provider: string,
-  exchange: Exchange | null,
+export function equityDifferences(
   owner: Account,
   fills: readonly Fill[],
   ledgers: readonly SymbolLedger[],
-): Promise<string[]> {
-  const positions = await openPositions(db, provider, [owner.modelId]);
-  const tolerance = TOLERANCE * Math.max(1, owner.turnoverUsd);
+  positions: readonly MarkedPosition[],
+): string[] {
+  const own = equityOf(owner, positions);
   const marks = new Map(positions.map((position) => [position.symbol, position.markPrice]));
-  const own = equityAt(owner, positions, marks);
   const cash = owner.initialEquityUsd + cashOf(fills, ledgers, marks);
-  const differences =
-    Math.abs(own - cash) <= tolerance
-      ? []
-      : [`${owner.modelId} equity: the account says ${own}, its fills moved cash and positions worth ${cash}`];
-  if (exchange === null) return differences;
-  const state = await exchange.accountState(owner.modelId);
-  // Both sides at the exchange's marks: the rule is about cash and cost, not about whose price is newer.
-  const theirs = new Map(state.positions.map((position) => [position.symbol, position.markPrice]));
-  const equity = equityAt(owner, positions, theirs);
-  if (Math.abs(equity - state.equityUsd) > tolerance)
-    differences.push(
-      `${owner.modelId} equity: the ledger says ${equity}, the exchange ${state.equityUsd} (tolerance ${tolerance})`,
-    );
-  return [...differences, ...positionDifferences(owner.modelId, positions, state.positions)];
+  return Math.abs(own - cash) <= toleranceOf(owner)
+    ? []
+    : [`${owner.modelId} equity: the account says ${own}, its fills moved cash and positions worth ${cash}`];
 }
+
+/**
+ * The exchange's own equity and positions, beside what the fills come to at the exchange's marks: the rule is about cash and cost, not
+ * about whose price is newer. `fills` with those that the exchange has told nobody yet.
+ */
+export function exchangeDifferences(
+  owner: Account,
+  fills: readonly Fill[],
+  ledgers: readonly SymbolLedger[],
+  state: AccountState,
+): string[] {
+  const marks = new Map(state.positions.map((position) => [position.symbol, position.markPrice]));
+  const equity = owner.initialEquityUsd + cashOf(fills, ledgers, marks);
+  const tolerance = toleranceOf(owner);
+  const held = ledgers.map(({ symbol, fold }) => ({ symbol, quantity: fold.quantity }));
+  return [
+    ...(Math.abs(equity - state.equityUsd) <= tolerance
+      ? []
+      : [
+          `${owner.modelId} equity: the ledger says ${equity}, the exchange ${state.equityUsd} (tolerance ${tolerance})`,
+        ]),
+    ...positionDifferences(
+      owner.modelId,
+      held.filter(({ quantity }) => quantity !== 0),
+      state.positions,
+    ),
+  ];
+}
+
+const toleranceOf = (owner: Account): number => TOLERANCE * Math.max(1, owner.turnoverUsd);
 
 type Held = { readonly symbol: string; readonly quantity: number };
 
@@ -165,17 +179,14 @@ export function positionDifferences(modelId: string, ours: readonly Held[], thei
   return differences;
 }
 
-function equityAt(owner: Account, positions: readonly MarkedPosition[], marks: ReadonlyMap<string, number>): number {
+function equityOf(owner: Account, positions: readonly MarkedPosition[]): number {
   return equityUsd({
     initialUsd: owner.initialEquityUsd,
     grossPnl: owner.realizedUsd,
     feesUsd: owner.feesUsd,
     fundingUsd: owner.fundingUsd,
     transfersUsd: owner.transfersUsd,
-    unrealizedUsd: positions.reduce(
-      (sum, p) => sum + unrealizedPnl(p.quantity, p.entryPrice, marks.get(p.symbol) ?? p.markPrice),
-      0,
-    ),
+    unrealizedUsd: positions.reduce((sum, p) => sum + unrealizedPnl(p.quantity, p.entryPrice, p.markPrice), 0),
   });
 }
 

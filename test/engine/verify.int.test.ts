@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Fill } from '../../src/domain/fill.ts';
-import { ingestFills } from '../../src/engine/ingest-fills.ts';
+import { clientOrderId } from '../../src/domain/ids.ts';
+import { ingestFills, syncFills } from '../../src/engine/ingest-fills.ts';
+import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { verifyRows } from '../../src/engine/verify.ts';
+import type { OrderIntent } from '../../src/exchange/exchange.ts';
 import { registerModels } from '../../src/store/models.ts';
 import { fill } from '../domain/fills.ts';
-import { type Arena, openTestArena, PROVIDER, T0 } from './arena.ts';
+import { type Arena, never, openTestArena, PROVIDER, T0 } from './arena.ts';
 
 const MODEL = 'checked';
 let arena: Arena;
@@ -88,5 +91,40 @@ describe('verify', () => {
     expect(await differences()).toEqual({});
     const checks = await verifyRows(arena.db, PROVIDER, null);
     expect(checks.find(({ family }) => family.includes('adopted'))?.compared).toBe(1);
+  });
+});
+
+describe('verify beside the exchange', () => {
+  const COMING = "exchange: entries that a model's next sync brings";
+  const checked = () => verifyRows(arena.db, PROVIDER, arena.stories.exchange);
+  const counted = async (family: string) => (await checked()).find((check) => check.family === family)?.compared;
+  const equity = async () => (await checked()).find((check) => check.family === 'ledger: equity')?.differences;
+
+  it('finds nothing wrong while an execution is on its way into the ledger, and something when it has gone lost', async () => {
+    const { exchange } = arena.stories;
+    await exchange.openAccounts([{ account: MODEL, initialUsd: 10_000 }]);
+    await ingestPrices(arena.stories, T0, never);
+    const nowMs = T0 + 1000;
+    const order: OrderIntent = {
+      ...{ cloid: clientOrderId('holder', T0, 'entry', 'BTC'), symbol: 'BTC', side: 'buy' as const, size: 0.01 },
+      ...{ kind: 'market' as const, triggerPrice: null, reduceOnly: false, leverage: 2 },
+    };
+    const sent = await exchange.send(exchange.prepare('holder', [order], nowMs, nowMs + 10_000), nowMs, never);
+    expect(sent.map(({ status }) => status)).toEqual(['filled']);
+    expect(await counted(COMING)).toBe(1);
+    expect(await equity()).toEqual([]);
+
+    // The ledger believes that it has everything: nobody will ever bring the entry.
+    await arena.db.query(`UPDATE accounts SET synced_seq = 1000 WHERE model_id = 'holder'`);
+    expect(await counted(COMING)).toBeUndefined();
+    expect(await equity()).toEqual([
+      expect.stringMatching(/^holder equity: the ledger says 10000, the exchange/),
+      'holder BTC: the ledger holds 0, the exchange 0.01',
+    ]);
+
+    await arena.db.query(`UPDATE accounts SET synced_seq = 0 WHERE model_id = 'holder'`);
+    await syncFills(arena.stories, 'holder', nowMs, { snapshot: false });
+    expect(await counted(COMING)).toBeUndefined();
+    expect(await equity()).toEqual([]);
   });
 });
