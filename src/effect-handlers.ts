@@ -30,7 +30,7 @@ export type EffectDoors = {
   readonly logger: Logger;
   /** Null: files that are asked for are left to other processes. */
   readonly journal: Journal | null;
-  /** In a replay days pass in seconds: keys are refreshed only this often, and no job waits for it. Null where people wait for the keys. */
+  /** In a replay days pass in seconds: keys and the stream are written only this often, and no job waits for it. Null where people wait for them. */
   readonly gatherMs: number | null;
 };
 
@@ -58,6 +58,7 @@ async function everyKey(publisher: Publisher, targets: readonly Target[]): Promi
 export const STALLED_TOO_OFTEN = /stalled more than allowable/;
 
 export function registerEffects(outbox: Outbox, doors: EffectDoors): void {
+  const gathered = doors.gatherMs === null ? {} : { gatherMs: doors.gatherMs };
   // Refreshes of one process go one after the other: models that finish together share a token, a load and a pipeline.
   const refreshed = async (targets: readonly Target[]) => {
     const projected = targets.filter((target) => !PRICE_FAMILIES.has(target.family));
@@ -77,7 +78,7 @@ export function registerEffects(outbox: Outbox, doors: EffectDoors): void {
         slow.length < targets.length ? watched.add(targets.filter((target) => !slow.includes(target))) : undefined,
       ]);
     },
-    doors.gatherMs === null ? {} : { gatherMs: doors.gatherMs },
+    gathered,
   );
   outbox.register('enqueue', async (rows) => {
     const poison = await buryPoison(
@@ -95,6 +96,7 @@ export function registerEffects(outbox: Outbox, doors: EffectDoors): void {
     },
   );
   outbox.register('stream', (rows) => crossing('write trades:stream', () => doors.stream.publish(rows)), {
+    ...gathered,
     ordered: true,
     unsafe: (rows) => doors.stream.forgettable(rows),
   });
@@ -112,7 +114,8 @@ async function writeJournals(db: Database, journal: Journal, rows: readonly Effe
   await journal.prune();
 }
 
-function toEnqueue(row: EffectRow): Enqueue {
+/** The job that an effect promises, as its queue takes it. */
+export function toEnqueue(row: Pick<EffectRow, 'target' | 'attempts'> & { readonly payload: object }): Enqueue {
   const { job, data, again, delayMs } = row.payload as EnqueueEffect['payload'];
   return {
     job: contractOf(job).name,

@@ -42,7 +42,7 @@ export async function buryFailed(
 
 /** A job that BullMQ gave up: its processes died more often than anybody else's fault could explain. */
 export async function buryPoison(resources: Resources, job: Job): Promise<void> {
-  const contract = contractOf(job.name);
+  const contract = contractOf(job.queueName);
   const error = new CodedError('NOF0_JOB_POISON', `the process of this job died ${job.stalledCounter} times`);
   await buryFailed(resources, contract, job, {
     promise: { target: identityOf(job), ids: null },
@@ -51,7 +51,7 @@ export async function buryPoison(resources: Resources, job: Job): Promise<void> 
     attempts: job.attemptsMade,
   });
   resources.logger.error(
-    { job: job.name, jobId: job.id, stalls: job.stalledCounter },
+    { job: contract.name, jobId: job.id, stalls: job.stalledCounter },
     'a job killed its process too often',
   );
 }

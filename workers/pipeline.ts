@@ -9,6 +9,7 @@ import { CodedError, toCoded } from '../src/errors.ts';
 import type { JobContract } from '../src/jobs/contract.ts';
 import { type JobName, type PayloadOf, parsePayload } from '../src/jobs/registry.ts';
 import { jobLock } from '../src/redis/lock.ts';
+import { ANNOUNCED } from '../src/redis/queues.ts';
 import type { Resources } from '../src/resources.ts';
 import { type Covered, promisesOfAll } from '../src/store/effects.ts';
 import { Questions } from '../src/store/questions.ts';
@@ -29,6 +30,8 @@ const EXCLUSIVE_SNOOZE_MS = 100;
 /** Nothing works without Postgres, and no job is to blame for it: it waits at least this long and at most four times as long. */
 const OUTAGE_SNOOZE_MS = 250;
 const EXCLUSIVE_LOCK_MS = 6000;
+/** A job whose slot has not fired yet lets others to the worker. */
+const ANNOUNCED_SNOOZE_MS = 200;
 
 export class Pipeline {
   readonly #resources: Resources;
@@ -51,7 +54,7 @@ export class Pipeline {
 
   async run(job: Job, token: string, stop: Stop): Promise<Outcome> {
     pass(`take ${this.#contract.name}`, 'after');
-    const startedAt = new Date();
+    let startedAt = new Date();
     const attempt = job.attemptsMade + 1;
     let promise: Covered = { target: identityOf(job), ids: null };
     let payload: { v: number } | null = null;
@@ -60,10 +63,13 @@ export class Pipeline {
       // What was asked for before this moment is covered by this run; a request that comes later gets its own.
       if (this.#contract.runs === 'latest') promise = { ...promise, ids: await this.#promises.ask(promise.target) };
       payload = parsePayload(this.#contract, job.data);
+      const heldBack = job.name === ANNOUNCED ? await this.#heldBack(payload, promise.target, stop) : null;
+      startedAt = new Date();
       if (job.attemptsStarted > 1) await this.#assertWanted(job);
-      outcome = this.#isCovered(job, payload, promise)
-        ? skipped('an earlier run has done everything that was asked for')
-        : await this.#exclusively(payload, { stop, attempt, startedAt });
+      if (heldBack !== null) outcome = heldBack;
+      else if (this.#isCovered(job, payload, promise))
+        outcome = skipped('an earlier run has done everything that was asked for');
+      else outcome = await this.#exclusively(payload, { stop, attempt, startedAt });
       if (outcome.kind !== 'snoozed') await this.#acknowledge(promise);
     } catch (error) {
       outcome = afterFailure(error, this.#contract, stop.reason);
@@ -87,6 +93,14 @@ export class Pipeline {
 
   #acknowledge(promise: Covered): Promise<void> {
     return crossing(`settle ${this.#contract.name}`, () => this.#resources.outbox.acknowledge(promise));
+  }
+
+  /** Waits with an announced job for its slot to fire. Null when it has; else what becomes of the job instead of running. */
+  async #heldBack(payload: { v: number }, target: string, stop: Stop): Promise<Outcome | null> {
+    const slotMs = this.#contract.slotOf(payload) ?? this.#contract.asOf(payload);
+    const word = await stop.orStopped(() => this.#resources.outbox.announced.wait(target, slotMs));
+    if (word === 'promised') return null;
+    return word === 'passed' ? skipped('its slot is over') : snoozed(ANNOUNCED_SNOOZE_MS, 'its slot has not fired yet');
   }
 
   /**

@@ -1,12 +1,15 @@
 /** The scheduler of a replay: from moment to moment, each as soon as the one before is done. */
 
+import { toEnqueue } from '../src/effect-handlers.ts';
 import type { Stories } from '../src/engine/context.ts';
 import { dueInReplay } from '../src/engine/slots.ts';
+import { contractOf } from '../src/jobs/registry.ts';
 import type { Resources } from '../src/resources.ts';
 import { refreshViews } from '../src/store/analytics.ts';
 import { type EffectRow, hasUnfinishedJobs } from '../src/store/effects.ts';
 import { finishRun } from '../src/store/runs.ts';
 import { type DueSlot, fireSlots, listSchedules, type NextMoment, type Schedule } from '../src/store/schedules.ts';
+import { crossing } from '../src/telemetry/boundaries.ts';
 import { MAX_SLEEP_MS, ScheduleLoop } from './schedule-loop.ts';
 
 /** How often a replay asks whether the jobs of its moment have finished: less and less often. */
@@ -92,14 +95,32 @@ export class ReplayLoop extends ScheduleLoop {
     this.#settled = false;
     this.#cursors = cursorsBehind(moment, fired);
     const next = this.#toHandOver();
+    const alone = this.#own;
     const ended = this.#untilSettled(next);
     await this.begin(fired);
+    if (alone && next !== null) await this.#announce(next);
     const following = await ended;
     if (next === null || following === null) return null;
     if (following.length > 0) return { moment: next, fired: following };
     // Another scheduler was there before, or the database has forgotten something.
     this.#cursors = null;
     return null;
+  }
+
+  /**
+   * Lets the jobs of the next moment come to their workers while this one goes on, where those of the last were worked here: this process
+   * will know at once when they may begin. Only jobs of slots: work that follows from others needs its place in the worker now.
+   */
+  async #announce({ due }: Moment): Promise<void> {
+    const { queues, metrics } = this.resources;
+    const jobs = due
+      .map(({ effect }) => toEnqueue({ ...effect, attempts: 0 }))
+      .filter(({ job }) => contractOf(job).runs === 'each');
+    if (jobs.length === 0) return;
+    // One that is not announced comes when its slot fires.
+    await crossing('announce jobs', () => queues.add(jobs.map((job) => ({ ...job, announced: true })))).catch(() =>
+      metrics.swallowed.inc({ reason: 'announce' }),
+    );
   }
 
   /** What may follow at once. */

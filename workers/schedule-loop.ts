@@ -56,9 +56,10 @@ export abstract class ScheduleLoop {
     });
   }
 
-  /** Hands the jobs of slots that were fired to the queue. */
+  /** Hands the jobs of slots that were fired to the queue, unless they wait in their workers already. */
   protected async begin(fired: readonly EffectRow[]): Promise<void> {
-    for (const effect of fired) this.resources.metrics.slotsFired.inc({ job: String(effect.payload.job) });
-    await this.stories.drain(fired);
+    const { metrics, outbox } = this.resources;
+    for (const effect of fired) metrics.slotsFired.inc({ job: String(effect.payload.job) });
+    await this.stories.drain(outbox.announced.release(fired));
   }
 }

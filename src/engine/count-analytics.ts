@@ -23,20 +23,26 @@ export async function countChanges(tx: Queryable, modelId: string, prior: store.
   const current = prior.definition === ANALYTICS_DEFINITION;
   if (!current) await store.startOver(tx, modelId);
   const running = new RunningAnalytics(current ? prior.state : {});
-  const trades = await sources.takeTrades(tx, modelId, CHUNK);
+  const [trades, cycles] = await Promise.all([
+    sources.takeTrades(tx, modelId, CHUNK),
+    sources.takeCycles(tx, modelId, CHUNK),
+  ]);
   for (const { now, counted } of trades) {
     if (counted) running.remove(tradeSamples(counted.trade));
     if (now) running.add(tradeSamples(now.trade));
   }
-  const cycles = await sources.takeCycles(tx, modelId, CHUNK);
   const { added, removed } = invocationSamples(
     cycles.map(({ executedAtMs, ...near }) => ({ ...near, tsMs: executedAtMs })),
   );
   running.remove(removed);
   running.add([...cycles.flatMap(cycleSamples), ...added]);
-  await store.changeValues(tx, modelId, running.changes);
-  const complete = trades.length + cycles.length < CHUNK || !(await store.hasPending(tx, modelId));
-  if (complete) running.settle(await store.ladders(tx, modelId, running.stretches));
+  const changed = store.changeValues(tx, modelId, running.changes);
+  // The look at the values leaves together with what changes them.
+  const look = () => store.ladders(tx, modelId, running.stretches);
+  const few = trades.length + cycles.length < CHUNK;
+  const [, seen] = await Promise.all([changed, few ? look() : null]);
+  const complete = few || !(await store.hasPending(tx, modelId));
+  if (complete) running.settle(seen ?? (await look()));
   else running.postpone();
   return { running, complete };
 }

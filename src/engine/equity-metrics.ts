@@ -30,10 +30,13 @@ export async function sharpeAt(scope: Scope, owner: Owner, nowMs: number): Promi
 async function addHours({ tx, seed }: Scope, owner: Owner, hour: number): Promise<number> {
   const { modelId, initialEquityUsd } = owner;
   const from = (await store.carriedEquity(tx, modelId)) ?? startEquity(initialEquityUsd, owner.inceptionTsMs);
-  const closes = await store.hourCloses(tx, modelId, from.hour, hour);
-  const transfers = await store.transfersAfter(tx, modelId, from.tsMs);
+  const [closes, transfers, cost] = await Promise.all([
+    store.hourCloses(tx, modelId, from.hour, hour),
+    store.transfersAfter(tx, modelId, from.tsMs),
+    store.modelCost(tx, modelId),
+  ]);
   const next = carryOn(from, closes, transfers, hour);
-  const metrics = equityMetrics(next, initialEquityUsd, await store.modelCost(tx, modelId));
+  const metrics = equityMetrics(next, initialEquityUsd, cost);
   const intervals = bootstrapIntervals(next.returns, HOURS_PER_YEAR, seed, 'bootstrap', modelId, hour);
   await store.saveMetrics(tx, modelId, next, { ...metrics, intervals });
   return metrics.sharpe;

@@ -115,7 +115,13 @@ async function commit(
   follow: FollowUp,
   syncedSeq: number,
 ): Promise<Committed> {
-  const account = await ledger.addFills(tx, modelId, fills);
+  const tailsOf = (some: readonly Fill[]) => {
+    const asked = earliestOf(some);
+    return asked.length === 0 ? [] : ledger.ledgerTails(tx, modelId, stories.market.provider, asked);
+  };
+  // An exchange that numbers its entries tells new ones: what they may change is read in the same journey.
+  const numbered = syncedSeq > 0 && stories.exchange.tellsHead;
+  const [account, ahead] = await Promise.all([ledger.addFills(tx, modelId, fills), numbered ? tailsOf(fills) : null]);
   if (account === null) throw new CodedError('NOF0_MODEL_UNKNOWN', `no account for model "${modelId}"`);
   const { added, contradicted, provider, version } = account;
   const stranger = fills.find((fill) => fill.provider !== provider);
@@ -129,8 +135,8 @@ async function commit(
     return { result: NOTHING, effects: [], contradicted, changes: [] };
   }
   const ids = new Set(added);
-  const asked = earliestOf(fills.filter((fill) => ids.has(fill.id)));
-  const tails = asked.length === 0 ? [] : await ledger.ledgerTails(tx, modelId, stories.market.provider, asked);
+  const tails =
+    ahead !== null && added.length === fills.length ? ahead : await tailsOf(fills.filter((fill) => ids.has(fill.id)));
   const orders = await ordersBehind(
     tx,
     modelId,

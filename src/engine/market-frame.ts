@@ -61,6 +61,11 @@ export class FrameBuilder {
     return frame;
   }
 
+  /** Begins to make a frame that somebody will ask for soon. What goes wrong is told to whoever asks. */
+  begin(slotMs: number, signal: AbortSignal): void {
+    this.frame(slotMs, signal).catch(() => {});
+  }
+
   /**
    * Waits until the slot's prices are there and stops and margins are worked through up to them, a bounded time: only then may an account
    * be read that is decided on.

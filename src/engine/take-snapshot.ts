@@ -87,10 +87,15 @@ async function underLock(stories: Stories, modelId: string, nowMs: number): Prom
       async (tx) => {
         const owner = await lockAccount(tx, modelId);
         if (owner === null) throw unknownAccount(modelId);
-        const sharpe = await sharpeAt({ tx, seed }, owner, nowMs);
-        const snapshot = snapshotOf(owner, await openPositions(tx, market.provider, [modelId]), sharpe, nowMs);
-        const saved = await saveSnapshot(tx, snapshot, keysOf(modelId));
-        const tripped = await watchEquity(tx, stories, snapshot);
+        const [sharpe, positions] = await Promise.all([
+          sharpeAt({ tx, seed }, owner, nowMs),
+          openPositions(tx, market.provider, [modelId]),
+        ]);
+        const snapshot = snapshotOf(owner, positions, sharpe, nowMs);
+        const [saved, tripped] = await Promise.all([
+          saveSnapshot(tx, snapshot, keysOf(modelId)),
+          watchEquity(tx, stories, snapshot),
+        ]);
         return { equity: snapshot.equityUsd, effects: [...saved, ...(tripped?.effects ?? [])], tripped };
       },
       { relaxed: true },

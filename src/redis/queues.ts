@@ -16,7 +16,12 @@ export type Enqueue = {
   /** The outbox offers the job again: the queue may have lost it, or given up on it. */
   readonly again: boolean;
   readonly delayMs: number;
+  /** Nothing is promised yet: the worker waits with it for its slot to fire. */
+  readonly announced?: boolean;
 };
+
+/** BullMQ's name of a job that was announced; every other has the name of its queue. */
+export const ANNOUNCED = 'announced';
 
 /** BullMQ's name of our backoff; the workers' settings implement it. */
 export const BACKOFF = 'capped-jitter';
@@ -116,7 +121,11 @@ export class JobQueues {
   async #addBulk(name: string, entries: readonly Enqueue[]): Promise<void> {
     const contract = contractOf(name);
     await this.#queue(name).addBulk(
-      entries.map((entry) => ({ name, data: entry.data, opts: jobOptions(contract, entry) })),
+      entries.map((entry) => ({
+        name: entry.announced ? ANNOUNCED : name,
+        data: entry.data,
+        opts: jobOptions(contract, entry),
+      })),
     );
   }
 

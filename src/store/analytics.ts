@@ -66,29 +66,34 @@ export async function changeValues(tx: Queryable, modelId: string, changes: read
   ];
   const come = changes.filter((change) => change.count > 0);
   const gone = changes.filter((change) => change.count < 0);
-  if (come.length > 0)
-    await tx.query(
+  const added =
+    come.length > 0 &&
+    tx.query(
       `INSERT INTO analytics_values AS v (model_id, measure, value, count)
        SELECT $1, measure, value, count FROM unnest($2::text[], $3::float8[], $4::int[]) AS c(measure, value, count) ORDER BY measure, value
        ON CONFLICT (model_id, measure, value) DO UPDATE SET count = v.count + excluded.count`,
       columns(come),
     );
-  if (gone.length === 0) return;
-  const left = await tx.query(
-    `UPDATE analytics_values v SET count = v.count + c.count FROM unnest($2::text[], $3::float8[], $4::int[]) AS c(measure, value, count)
-     WHERE v.model_id = $1 AND v.measure = c.measure AND v.value = c.value RETURNING 1`,
-    columns(gone),
-  );
-  if (left.length < gone.length)
+  const taken =
+    gone.length > 0 &&
+    tx.query(
+      `UPDATE analytics_values v SET count = v.count + c.count FROM unnest($2::text[], $3::float8[], $4::int[]) AS c(measure, value, count)
+       WHERE v.model_id = $1 AND v.measure = c.measure AND v.value = c.value RETURNING 1`,
+      columns(gone),
+    );
+  const emptied =
+    gone.length > 0 &&
+    tx.query(
+      `DELETE FROM analytics_values v USING unnest($2::text[], $3::float8[]) AS c(measure, value)
+       WHERE v.model_id = $1 AND v.measure = c.measure AND v.value = c.value AND v.count = 0`,
+      columns(gone).slice(0, 3),
+    );
+  const [, left] = await Promise.all([added, taken, emptied]);
+  if (left && left.length < gone.length)
     throw new CodedError(
       'NOF0_INTERNAL',
       `values that were never counted leave the analytics of "${modelId}": run "nof0 recompute"`,
     );
-  await tx.query(
-    `DELETE FROM analytics_values v USING unnest($2::text[], $3::float8[]) AS c(measure, value)
-     WHERE v.model_id = $1 AND v.measure = c.measure AND v.value = c.value AND v.count = 0`,
-    columns(gone).slice(0, 3),
-  );
 }
 
 /** The values around each place, and the extremes of the sample. */

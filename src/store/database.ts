@@ -15,7 +15,10 @@ export type Row = Record<string, unknown>;
 
 /** Anything that can run a statement: the pool itself or the client of a transaction. */
 export interface Queryable {
-  /** Runs one statement, prepared once a connection, and returns its rows. BIGINT comes as number. */
+  /**
+   * Runs one statement, prepared once a connection, and returns its rows. BIGINT comes as number. Statements of one transaction that do
+   * not wait for each other's answers leave together; they are carried out in their order.
+   */
   query<T extends object = Row>(text: string, values?: unknown[]): Promise<T[]>;
 }
 

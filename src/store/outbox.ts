@@ -7,6 +7,7 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { beyondAbort } from '../telemetry/work.ts';
+import { Announced } from './announced.ts';
 import { Batcher } from './batcher.ts';
 import type { Database } from './database.ts';
 import { type Covered, claimAbandoned, type EffectRow, keepEffects, releaseEffects, rowsOfTargets } from './effects.ts';
@@ -47,6 +48,8 @@ export class Outbox {
   readonly #settled: Batcher<Covered>;
   /** Where the scheduler of a replay says what follows the last of these. */
   readonly handOver: HandOver;
+  /** Where its jobs wait that reached their queue early. */
+  readonly announced: Announced;
   readonly #background = new Set<Promise<void>>();
 
   constructor(db: Database, logger: Logger, metrics: Metrics) {
@@ -54,6 +57,7 @@ export class Outbox {
     this.#logger = logger;
     this.#metrics = metrics;
     this.handOver = new HandOver(db);
+    this.announced = new Announced(db);
     this.#settled = new Batcher((covered) => this.handOver.settle(covered));
   }
 

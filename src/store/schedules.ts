@@ -7,7 +7,7 @@ import {
   EFFECT_COLUMNS,
   EFFECT_LEASE_MS,
   type EffectRow,
-  type NewEffect,
+  type EnqueueEffect,
   ofCovered,
   SETTLE,
 } from './effects.ts';
@@ -62,7 +62,7 @@ export type DueSlot = {
   readonly name: string;
   readonly fromSlotMs: number;
   readonly slotMs: number;
-  readonly effect: NewEffect;
+  readonly effect: EnqueueEffect;
 };
 
 /**

@@ -153,7 +153,7 @@ describe('the settlement of the last promised job', () => {
   it('settles and fires together or not at all', async () => {
     await commit(db, [job('a')]);
     const next = await nextMoment();
-    const shout = { kind: 'shout' as 'project', target: 'x' };
+    const shout = { ...job('b'), kind: 'shout' as 'enqueue' };
     const handOver = new HandOver(db);
     const fired = handOver.want({ ...next, due: next.due.map((due) => ({ ...due, effect: shout })) });
     await expect(handOver.settle([done('a')])).rejects.toThrow(/effects_kind/);

@@ -101,7 +101,7 @@ describe('firing', () => {
   it('does neither when one of them fails', async () => {
     await syncSchedules(db, [snapshots('a', MINUTE)], T0);
     const due = dueNow(await listSchedules(db), T0 + MINUTE, false);
-    const broken = due.map((slot) => ({ ...slot, effect: { ...slot.effect, kind: 'shout' as 'project' } }));
+    const broken = due.map((slot) => ({ ...slot, effect: { ...slot.effect, kind: 'shout' as 'enqueue' } }));
     await expect(fireSlots(db, broken, null)).rejects.toThrow(/effects_kind/);
     expect(await cursors()).toEqual({ 'snapshot:a': 0 });
     expect(await outboxRows(db)).toEqual([]);

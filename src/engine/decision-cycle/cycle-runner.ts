@@ -52,6 +52,7 @@ export class CycleRunner {
     const stories = this.#stories;
     const trader = stories.traders.get(modelId);
     if (trader === undefined) return unknownHere(stories, modelId, slotMs);
+    if (stories.clock.repeats) this.#frames.begin(slotMs, signal);
     const start = await committed(stories, 'begin-cycle', () => this.#begin(modelId, slotMs));
     if (start.kind === 'done') return skipped('this slot has been decided');
     if (start.kind === 'busy') return snoozed(start.retryAfterMs, 'another cycle of this model is running');
