@@ -80,13 +80,19 @@ export function registerEffects(outbox: Outbox, doors: EffectDoors): void {
     },
     gathered,
   );
-  outbox.register('enqueue', async (rows) => {
-    const poison = await buryPoison(
-      doors,
-      rows.filter((row) => row.attempts > 0),
-    );
-    await crossing('write queue', () => doors.queues.add(rows.filter((row) => !poison.has(row)).map(toEnqueue)));
-  });
+  outbox.register(
+    'enqueue',
+    async (rows) => {
+      const poison = await buryPoison(
+        doors,
+        rows.filter((row) => row.attempts > 0),
+      );
+      // Of what was gathered for one run, the last request says most.
+      const wanted = new Map(rows.filter((row) => !poison.has(row)).map((row) => [row.target, row]));
+      await crossing('write queue', () => doors.queues.add([...wanted.values()].map(toEnqueue)));
+    },
+    { ...gathered, gathers: ({ payload }) => payload.aside === true },
+  );
   outbox.register(
     'alert',
     (rows) => Promise.all(rows.map((row) => deliverAlert(doors.alerts, row))).then(() => undefined),

@@ -1,12 +1,13 @@
 /** The scheduler of a replay: from moment to moment, each as soon as the one before is done. */
 
 import { toEnqueue } from '../src/effect-handlers.ts';
+import { computeAllAnalytics } from '../src/engine/compute-analytics.ts';
 import type { Stories } from '../src/engine/context.ts';
 import { dueInReplay } from '../src/engine/slots.ts';
 import { contractOf } from '../src/jobs/registry.ts';
 import type { Resources } from '../src/resources.ts';
 import { refreshViews } from '../src/store/analytics.ts';
-import { type EffectRow, hasUnfinishedJobs } from '../src/store/effects.ts';
+import { clockIsHeld, type EffectRow, hasUnfinishedJobs } from '../src/store/effects.ts';
 import { finishRun } from '../src/store/runs.ts';
 import { type DueSlot, fireSlots, listSchedules, type NextMoment, type Schedule } from '../src/store/schedules.ts';
 import { crossing } from '../src/telemetry/boundaries.ts';
@@ -16,6 +17,8 @@ import { MAX_SLEEP_MS, ScheduleLoop } from './schedule-loop.ts';
 const SETTLE_POLL_MS = [5, 10, 20, 30];
 /** The same where this process has settled the last moment itself: it will know at once, unless another one takes over. */
 const OWN_POLL_MS = 250;
+/** How often one asks at the end of the data whether everything has finished that the clock did not wait for. */
+const END_POLL_MS = 20;
 /** Slots of a moment that are handed over: they go with every settlement until the last, so of more than a few it does not pay. */
 const HANDED_MOST = 64;
 
@@ -50,7 +53,7 @@ export class ReplayLoop extends ScheduleLoop {
 
   protected async tick(): Promise<number | null> {
     const { db } = this.resources;
-    if (!this.#settled && (await hasUnfinishedJobs(db))) {
+    if (!this.#settled && (await clockIsHeld(db))) {
       await this.#untilSettled(null);
       return 0;
     }
@@ -58,12 +61,15 @@ export class ReplayLoop extends ScheduleLoop {
     this.#cursors ??= await listSchedules(db);
     const moment = this.#following(this.#cursors);
     if (moment === null) {
+      await this.resources.outbox.flush();
       if (!(await this.#atEnd())) {
         this.#cursors = null;
         this.#settled = false;
-        return 0;
+        return END_POLL_MS;
       }
-      // Nothing looks after the platform in a replay; its end is when somebody will look at the views.
+      // What was counted on the way has seen one cycle more or less. Nothing looks after the platform in a replay; its end is when
+      // somebody will look at the figures and the views.
+      await computeAllAnalytics(this.stories, this.resources.run.endMs ?? 0, new AbortController().signal);
       await refreshViews(db);
       await finishRun(db);
       return null;
@@ -94,6 +100,12 @@ export class ReplayLoop extends ScheduleLoop {
     this.#polls = 0;
     this.#settled = false;
     this.#cursors = cursorsBehind(moment, fired);
+    if (fired.length > 0 && fired.every(({ payload }) => payload.aside === true)) {
+      // Nothing of it holds the clock, so nobody will tell.
+      await this.begin(fired);
+      this.#settled = true;
+      return null;
+    }
     const next = this.#toHandOver();
     const alone = this.#own;
     const ended = this.#untilSettled(next);

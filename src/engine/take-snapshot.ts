@@ -30,12 +30,17 @@ export function takeSnapshot(stories: Stories, modelId: string, asOfMs: number):
 export class SnapshotTaker {
   readonly #stories: Stories;
   readonly #bases: Questions<string, SnapshotBasis | null>;
+  readonly #heads: Questions<string, number>;
   readonly #writes: Questions<SnapshotWrite, boolean>;
 
   constructor(stories: Stories) {
     const { db, market } = stories;
     this.#stories = stories;
     this.#bases = new Questions((modelIds) => snapshotBases(db, market.provider, modelIds));
+    this.#heads = new Questions(async (modelIds) => {
+      const heads = await stories.exchange.fillHeads();
+      return modelIds.map((id) => heads.get(id) ?? 0);
+    });
     this.#writes = new Questions(async (writes) => {
       // Of one model there is one, unless a job has lost its lock and runs again beside itself.
       const ofModel = new Map(writes.map((write) => [write.snapshot.modelId, write]));
@@ -49,17 +54,22 @@ export class SnapshotTaker {
 
   async take(modelId: string, asOfMs: number): Promise<Outcome> {
     const stories = this.#stories;
-    const basis = await this.#basis(modelId);
+    const [basis, headSeq] = await Promise.all([
+      this.#basis(modelId),
+      stories.exchange.tellsHead ? this.#heads.ask(modelId) : null,
+    ]);
     if (stories.clock.repeats && basis.watermarkMs < asOfMs)
       return snoozed(FORGOTTEN_MS, 'a crash of the database took back the prices of this moment; they come again');
     // Run late, it finds the market further on than it was asked for: what it sees belongs to that moment.
     const nowMs = Math.max(stories.clock.now(asOfMs), basis.watermarkMs);
     const follow = { snapshot: false };
-    const { told, ingested } = await syncFillsBehind(stories, modelId, basis.syncedSeq, nowMs, follow);
-    const write = this.#quick(told === 0 ? basis : await this.#basis(modelId), nowMs);
+    const complete = headSeq !== null && headSeq <= basis.syncedSeq;
+    const synced = complete ? null : await syncFillsBehind(stories, modelId, basis.syncedSeq, nowMs, follow);
+    const newFills = synced?.ingested.count ?? 0;
+    const write = this.#quick((synced?.told ?? 0) === 0 ? basis : await this.#basis(modelId), nowMs);
     if (write !== null && (await committed(stories, 'snapshot', () => this.#writes.ask(write))))
-      return done({ equityUsd: write.snapshot.equityUsd, newFills: ingested.count });
-    return done({ equityUsd: await underLock(stories, modelId, nowMs), newFills: ingested.count });
+      return done({ equityUsd: write.snapshot.equityUsd, newFills });
+    return done({ equityUsd: await underLock(stories, modelId, nowMs), newFills });
   }
 
   async #basis(modelId: string): Promise<SnapshotBasis> {

@@ -18,6 +18,7 @@ export const analytics = defineJob({
     return payload.slotMs === null ? who : `${who}_${payload.slotMs}`;
   },
   runs: 'latest',
+  aside: true,
   exclusive: (payload) => `analytics:${payload.modelId ?? ''}`,
   modelOf: (payload) => payload.modelId,
   slotOf: (payload) => payload.slotMs,

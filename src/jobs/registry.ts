@@ -86,10 +86,11 @@ export function parsePayload(contract: JobContract, data: unknown): { v: number 
 }
 
 /** The outbox row that makes a job run: checked here, so that nothing invalid is ever promised. */
-export function enqueueEffect<Name extends JobName>(name: Name, payload: PayloadInput<Name>) {
+export function enqueueEffect<Name extends JobName>(name: Name, input: PayloadInput<Name>) {
   const contract = JOBS[name] as unknown as JobContract;
-  const data = parsePayload(contract, payload);
-  return { kind: 'enqueue' as const, target: contract.identity(data), payload: { job: name, data } };
+  const data = parsePayload(contract, input);
+  const payload = { job: name, data, ...(contract.aside ? { aside: true } : {}) };
+  return { kind: 'enqueue' as const, target: contract.identity(data), payload };
 }
 
 /** Version of a payload; one without a version is a new one, whose default is the contract's. */

@@ -17,6 +17,8 @@ export type EnqueueEffect = {
     readonly again?: boolean;
     /** The start is spread; the slot is not. */
     readonly delayMs?: number;
+    /** The clock of a replay does not wait for it. */
+    readonly aside?: boolean;
   };
 };
 /** Append to the trade stream. */
@@ -168,12 +170,22 @@ export function ofCovered(covered: readonly Covered[]): [ids: number[], targets:
   ];
 }
 
-/** Whether any job of the outbox has not finished yet. A replay's clock waits for it. */
-export async function hasUnfinishedJobs(db: Queryable): Promise<boolean> {
-  const rows = await db.query<{ busy: boolean }>(
-    `SELECT EXISTS (SELECT 1 FROM effects WHERE kind = 'enqueue') AS busy`,
-  );
-  return rows[0]?.busy ?? false;
+/** Condition of the promises that hold the clock of a replay. */
+export const HOLDS_CLOCK = `kind = 'enqueue' AND payload->'aside' IS NULL`;
+
+/** Whether any job of the outbox has not finished yet. */
+export function hasUnfinishedJobs(db: Queryable): Promise<boolean> {
+  return anyEffect(db, `kind = 'enqueue'`);
+}
+
+/** The same of the jobs that a replay's clock waits for. */
+export function clockIsHeld(db: Queryable): Promise<boolean> {
+  return anyEffect(db, HOLDS_CLOCK);
+}
+
+async function anyEffect(db: Queryable, condition: string): Promise<boolean> {
+  const rows = await db.query<{ any: boolean }>(`SELECT EXISTS (SELECT 1 FROM effects WHERE ${condition}) AS any`);
+  return rows[0]?.any ?? false;
 }
 
 /** Rows in the outbox by kind, with the age of the oldest in ms. */

@@ -1,4 +1,4 @@
-/** Collects what comes and works on all of it together, a while after the first came. Nobody waits for it, except whoever closes it. */
+/** Collects what comes and works on all of it together, a while after the first came. Nobody waits for it, except whoever flushes it. */
 
 import { outsideWork } from '../telemetry/work.ts';
 
@@ -21,7 +21,7 @@ export class Gatherer<T> {
   }
 
   /** Works on what is there, and waits for it. */
-  async close(): Promise<void> {
+  async flush(): Promise<void> {
     this.#start();
     await Promise.all(this.#running);
   }

@@ -24,6 +24,8 @@ export type EffectOptions = {
   readonly unsafe?: (rows: readonly EffectRow[]) => Promise<readonly EffectRow[]>;
   /** Nobody waits for them: what comes within this time is applied together. Much shorter than a lease. */
   readonly gatherMs?: number;
+  /** Of which rows that is true; all unless told. */
+  readonly gathers?: (row: EffectRow) => boolean;
   /** Each row is applied by itself, and nobody waits for it: it goes to somebody outside, who may be slow or away. */
   readonly alone?: boolean;
   /** How long a row whose try failed waits for the next; a second unless told. */
@@ -75,8 +77,12 @@ export class Outbox {
    * left to the relay.
    */
   async drain(rows: readonly EffectRow[]): Promise<void> {
-    const due = rows.filter(({ kind }) => (this.#handlers.get(kind)?.gatherer ?? null) === null);
-    for (const row of rows) this.#handlers.get(row.kind)?.gatherer?.add([row]);
+    const due: EffectRow[] = [];
+    for (const row of rows) {
+      const { gatherer = null, gathers } = this.#handlers.get(row.kind) ?? {};
+      if (gatherer !== null && gathers?.(row) !== false) gatherer.add([row]);
+      else due.push(row);
+    }
     await this.#drainNow(due);
   }
 
@@ -85,9 +91,14 @@ export class Outbox {
     return this.#settled.add([covered]);
   }
 
-  /** Applies what was gathered, and waits for it and for what goes on by itself. */
+  /** Applies what was gathered so far, and waits for it. */
+  async flush(): Promise<void> {
+    await Promise.all([...this.#handlers.values()].map(({ gatherer }) => gatherer?.flush()));
+  }
+
+  /** The same, and waits for what goes on by itself. */
   async close(): Promise<void> {
-    await Promise.all([...this.#handlers.values()].map(({ gatherer }) => gatherer?.close()));
+    await this.flush();
     await Promise.all(this.#background);
   }
 

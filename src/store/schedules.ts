@@ -8,6 +8,7 @@ import {
   EFFECT_LEASE_MS,
   type EffectRow,
   type EnqueueEffect,
+  HOLDS_CLOCK,
   ofCovered,
   SETTLE,
 } from './effects.ts';
@@ -72,7 +73,7 @@ export type DueSlot = {
  * what it settles itself counts as finished; of two statements at the same moment each may see what the other settles, and none fires.
  */
 const FIRE = `${SETTLE},
-  promised AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM effects WHERE kind = 'enqueue' AND NOT ${COVERED}) AS busy),
+  promised AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM effects WHERE ${HOLDS_CLOCK} AND NOT ${COVERED}) AS busy),
   due AS (
     SELECT * FROM unnest(${onePlan('$3::text[]')}, ${onePlan('$4::bigint[]')}, ${onePlan('$5::bigint[]')}, ${onePlan('$6::jsonb[]')}) WITH ORDINALITY AS u(name, cursor, slot, effect, place)
     WHERE $9::numeric IS NULL OR (NOT (SELECT busy FROM promised) AND (SELECT sum(last_slot_ms) FROM schedules) = $9::numeric)

@@ -196,10 +196,10 @@ describe('a snapshot', () => {
     const stop: { reason: string | null } = { reason: null };
     const { exchange } = arena.stories;
     const stopping = withExchange(arena.stories, {
-      async fillsSince(account, seq) {
-        const fills = await exchange.fillsSince(account, seq);
+      async fillHeads() {
+        const heads = await exchange.fillHeads();
         stop.reason = 'lock lost';
-        return fills;
+        return heads;
       },
     });
     const taken = withinWork({ job: 'snapshot', stop }, () => takeSnapshot(stopping, MODEL, T0 + 1000));

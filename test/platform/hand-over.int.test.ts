@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { dueInReplay } from '../../src/engine/slots.ts';
 import { enqueueEffect } from '../../src/jobs/registry.ts';
 import { Database } from '../../src/store/database.ts';
+import { clockIsHeld, hasUnfinishedJobs } from '../../src/store/effects.ts';
 import { HandOver } from '../../src/store/hand-over.ts';
 import { fireSlots, listSchedules, type NextMoment, type Schedule, syncSchedules } from '../../src/store/schedules.ts';
 import { createRun, type TestRun } from '../harness.ts';
@@ -88,6 +89,19 @@ describe('the settlement of the last promised job', () => {
     expect(await cursors()).toEqual([0, 0]);
     await handOver.settle([done('a')]);
     expect(await fired).toHaveLength(2);
+  });
+
+  it('waits for no job that nothing reads which decides or trades', async () => {
+    await commit(db, [job('a'), enqueueEffect('analytics', { modelId: 'a', asOfMs: T0 })]);
+    expect(await clockIsHeld(db)).toBe(true);
+    const handOver = new HandOver(db);
+    const fired = handOver.want(await nextMoment());
+    await handOver.settle([done('a')]);
+    expect(targets(await fired)).toEqual([slot('a', 1), slot('b', 1)]);
+    expect(await outboxTargets(db)).toContain('analytics_a');
+    await handOver.settle([slot('a', 1), slot('b', 1)].map((target) => ({ target, ids: null })));
+    expect(await clockIsHeld(db)).toBe(false);
+    expect(await hasUnfinishedJobs(db)).toBe(true);
   });
 
   it('only tells that it was the last one where nothing shall follow', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { done, type Stories } from '../../src/engine/context.ts';
 import type { JobName } from '../../src/jobs/registry.ts';
+import { hasUnfinishedJobs } from '../../src/store/effects.ts';
 import { listSchedules } from '../../src/store/schedules.ts';
 import { type RunningWorker, startWorker } from '../../workers/define-worker.ts';
 import { startScheduler } from '../../workers/scheduler.ts';
@@ -71,6 +72,32 @@ describe('a replay as fast as it goes', () => {
     for (const job of ['decision-cycle', 'snapshot'] as const) expect(runsOf(job).length % models).toBe(0);
     // Keys of a replay are gathered for a while before they are written.
     await eventually(async () => expect(await outboxRows(run.resources.db)).toEqual([]));
+  });
+
+  it('does not wait for work that nothing reads which decides or trades, until its end: then all of it is done', async () => {
+    let counting = 0;
+    let most = 0;
+    startWorkers();
+    await workers.find(({ name }) => name === 'analytics')?.close(0);
+    const slow = startWorker(
+      run.resources,
+      'analytics',
+      async ({ asOfMs }) => {
+        counting += 1;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        most = Math.max(most, (await clockMs()) - asOfMs);
+        counting -= 1;
+        return done();
+      },
+      4,
+    );
+    workers = [...workers.filter(({ name }) => name !== 'analytics'), slow];
+    const scheduler = await startScheduler(run.resources, stories, 'max');
+    await scheduler.finished;
+    await scheduler.stop();
+    expect(most).toBeGreaterThan(0);
+    expect(counting).toBe(0);
+    expect(await hasUnfinishedJobs(run.resources.db)).toBe(false);
   });
 
   it('fires nothing any more after its scheduler was stopped, though jobs end later', async () => {

@@ -224,11 +224,7 @@ export class DecisionCycle {
 
   /** Asked at each step: a slow answer may come too late for an entry although the cycle began in time. */
   #isLate(): boolean {
-    const { slotMs } = this.#cycle;
-    return (
-      this.#stories.clock.now(slotMs) >
-      lateAfterMs(slotMs, this.#trader.participant.decision ?? this.#stories.pace.decision)
-    );
+    return isLate(this.#stories, this.#trader, this.#cycle.slotMs);
   }
 
   /** The conversation of a cycle that was answered before its process died. */
@@ -279,6 +275,11 @@ export class DecisionCycle {
       ...(patch.errorCode ? { error: patch.errorCode } : {}),
     });
   }
+}
+
+/** Whether it is too late by now for a slot's entries. */
+export function isLate(stories: Stories, trader: Trader, slotMs: number): boolean {
+  return stories.clock.now(slotMs) > lateAfterMs(slotMs, trader.participant.decision ?? stories.pace.decision);
 }
 
 function holdPatch(code: CodedError['code'] | null, reason: string): CyclePatch {
