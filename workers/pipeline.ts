@@ -9,7 +9,7 @@ import { CodedError, toCoded } from '../src/errors.ts';
 import type { JobContract } from '../src/jobs/contract.ts';
 import { type JobName, type PayloadOf, parsePayload } from '../src/jobs/registry.ts';
 import { jobLock } from '../src/redis/lock.ts';
-import { ANNOUNCED } from '../src/redis/queues.ts';
+import { ANNOUNCED } from '../src/redis/queue-desk.ts';
 import type { Resources } from '../src/resources.ts';
 import { type Covered, promisesOfAll } from '../src/store/effects.ts';
 import { Questions } from '../src/store/questions.ts';
@@ -63,7 +63,9 @@ export class Pipeline {
       // What was asked for before this moment is covered by this run; a request that comes later gets its own.
       if (this.#contract.runs === 'latest') promise = { ...promise, ids: await this.#promises.ask(promise.target) };
       payload = parsePayload(this.#contract, job.data);
-      const heldBack = job.name === ANNOUNCED ? await this.#heldBack(payload, promise.target, stop) : null;
+      // One that has been tried was promised.
+      const early = job.name === ANNOUNCED && job.attemptsMade === 0;
+      const heldBack = early ? await this.#heldBack(payload, promise.target, stop) : null;
       startedAt = new Date();
       if (job.attemptsStarted > 1) await this.#assertWanted(job);
       if (heldBack !== null) outcome = heldBack;
@@ -98,7 +100,7 @@ export class Pipeline {
   /** Waits with an announced job for its slot to fire. Null when it has; else what becomes of the job instead of running. */
   async #heldBack(payload: { v: number }, target: string, stop: Stop): Promise<Outcome | null> {
     const slotMs = this.#contract.slotOf(payload) ?? this.#contract.asOf(payload);
-    const word = await stop.orStopped(() => this.#resources.outbox.announced.wait(target, slotMs));
+    const word = await stop.orStopped(() => this.#resources.outbox.announced.wait(target, slotMs, stop));
     if (word === 'promised') return null;
     return word === 'passed' ? skipped('its slot is over') : snoozed(ANNOUNCED_SNOOZE_MS, 'its slot has not fired yet');
   }

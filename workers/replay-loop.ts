@@ -4,6 +4,7 @@ import { toEnqueue } from '../src/effect-handlers.ts';
 import { computeAllAnalytics } from '../src/engine/compute-analytics.ts';
 import type { Stories } from '../src/engine/context.ts';
 import { dueInReplay } from '../src/engine/slots.ts';
+import { toCoded } from '../src/errors.ts';
 import { contractOf } from '../src/jobs/registry.ts';
 import type { Resources } from '../src/resources.ts';
 import { refreshViews } from '../src/store/analytics.ts';
@@ -69,7 +70,7 @@ export class ReplayLoop extends ScheduleLoop {
       }
       // What was counted on the way has seen one cycle more or less. Nothing looks after the platform in a replay; its end is when
       // somebody will look at the figures and the views.
-      await computeAllAnalytics(this.stories, this.resources.run.endMs ?? 0, new AbortController().signal);
+      await this.#countToTheEnd();
       await refreshViews(db);
       await finishRun(db);
       return null;
@@ -82,6 +83,22 @@ export class ReplayLoop extends ScheduleLoop {
     let begun: Begun | null = { moment, fired: await fireSlots(db, moment.due, nextOf(moment).replay) };
     while (begun !== null) begun = await this.#work(begun);
     return 0;
+  }
+
+  /** What cannot be counted must not keep the replay from its end; its job has failed before, and said why. */
+  async #countToTheEnd(): Promise<void> {
+    const { run, logger, metrics } = this.resources;
+    try {
+      await computeAllAnalytics(this.stories, run.endMs ?? 0, new AbortController().signal);
+    } catch (error) {
+      const coded = toCoded(error);
+      if (coded.retryable) throw coded;
+      metrics.swallowed.inc({ reason: 'analytics_at_end' });
+      logger.error(
+        { code: coded.code, error: coded.message },
+        'the analytics of the whole replay could not be computed',
+      );
+    }
   }
 
   /** What the database itself says: what is remembered may not have outlived a crash of its. */
@@ -100,12 +117,6 @@ export class ReplayLoop extends ScheduleLoop {
     this.#polls = 0;
     this.#settled = false;
     this.#cursors = cursorsBehind(moment, fired);
-    if (fired.length > 0 && fired.every(({ payload }) => payload.aside === true)) {
-      // Nothing of it holds the clock, so nobody will tell.
-      await this.begin(fired);
-      this.#settled = true;
-      return null;
-    }
     const next = this.#toHandOver();
     const alone = this.#own;
     const ended = this.#untilSettled(next);
@@ -123,8 +134,10 @@ export class ReplayLoop extends ScheduleLoop {
    * Lets the jobs of the next moment come to their workers while this one goes on, where those of the last were worked here: this process
    * will know at once when they may begin. Only jobs of slots: work that follows from others needs its place in the worker now.
    */
-  async #announce({ due }: Moment): Promise<void> {
+  async #announce({ slotMs, due, cursors }: Moment): Promise<void> {
     const { queues, metrics } = this.resources;
+    // The clock has been there before: it could not tell whether such a slot is over.
+    if (cursors.some(({ lastSlotMs }) => lastSlotMs > slotMs)) return;
     const jobs = due
       .map(({ effect }) => toEnqueue({ ...effect, attempts: 0 }))
       .filter(({ job }) => contractOf(job).runs === 'each');

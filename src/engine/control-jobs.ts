@@ -33,7 +33,14 @@ async function liveJob({ db, desk }: Control, id: string): Promise<QueuedJob> {
   const found = await desk.find(id);
   const live = found.filter((job) => !ENDED.has(job.state));
   const [job, ...others] = live;
-  if (job !== undefined && others.length === 0) return job;
+  if (job !== undefined && others.length === 0) {
+    if (job.announced && (await promisesOf(db, job.identity)).length === 0)
+      throw new CodedError(
+        'NOF0_JOB_UNKNOWN',
+        `"${id}" waits for its slot to fire; before that there is nothing to cancel`,
+      );
+    return job;
+  }
   if (job !== undefined)
     throw new CodedError(
       'NOF0_INPUT_INVALID',

@@ -18,7 +18,8 @@ export const analytics = defineJob({
     return payload.slotMs === null ? who : `${who}_${payload.slotMs}`;
   },
   runs: 'latest',
-  aside: true,
+  // Those of a slot are as many as the market's time has slots: the clock waits for them, else they would pile up.
+  aside: ({ slotMs }) => slotMs === null,
   exclusive: (payload) => `analytics:${payload.modelId ?? ''}`,
   modelOf: (payload) => payload.modelId,
   slotOf: (payload) => payload.slotMs,

@@ -28,8 +28,8 @@ export type JobContract<Payload extends { v: number } = { v: number }> = {
   readonly runs: 'each' | 'latest';
   /** Runs with the same key never overlap, in whatever process; absent where the work guards itself. */
   readonly exclusive?: (payload: Payload) => string;
-  /** Nothing that decides or trades reads what it does: the clock of a replay does not wait for it. */
-  readonly aside?: boolean;
+  /** Whether nothing that decides or trades reads what it does: the clock of a replay does not wait for it. */
+  readonly aside?: (payload: Payload) => boolean;
   /** What history keeps of a payload; absent: all of it. */
   readonly remembered?: (payload: Payload) => unknown;
   /** Whether a run that ended well leaves no row of history: there are very many of them, and what they did stands elsewhere. */

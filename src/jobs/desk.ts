@@ -6,6 +6,8 @@ export type QueuedJob = {
   /** The queue's own id; where jobs coalesce it differs from the identity. */
   readonly id: string;
   readonly identity: string;
+  /** It came before its slot has fired: unless it is promised meanwhile, it is nothing yet. */
+  readonly announced: boolean;
   readonly state: string;
   readonly data: unknown;
   /** Attempts that have ended, and how often its process died. */

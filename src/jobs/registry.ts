@@ -89,7 +89,7 @@ export function parsePayload(contract: JobContract, data: unknown): { v: number 
 export function enqueueEffect<Name extends JobName>(name: Name, input: PayloadInput<Name>) {
   const contract = JOBS[name] as unknown as JobContract;
   const data = parsePayload(contract, input);
-  const payload = { job: name, data, ...(contract.aside ? { aside: true } : {}) };
+  const payload = { job: name, data, ...(contract.aside?.(data) ? { aside: true } : {}) };
   return { kind: 'enqueue' as const, target: contract.identity(data), payload };
 }
 

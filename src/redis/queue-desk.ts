@@ -8,6 +8,9 @@ import type { ScriptedRedis } from './connections.ts';
 import { sayToWorkers } from './control-channel.ts';
 import type { KeyRegistry } from './keys.ts';
 
+/** BullMQ's name of a job that was announced; every other has the name of its queue. */
+export const ANNOUNCED = 'announced';
+
 /** Longer than a job whose process died needs to turn up again. */
 const MARK_TTL_MS = 3_600_000;
 /** The word to the workers may be lost; it is said again at every look. */
@@ -94,6 +97,7 @@ async function read(queue: Queue, id: string): Promise<QueuedJob | null> {
     queue: queue.name,
     id,
     identity: job.opts.deduplication?.id ?? id,
+    announced: job.name === ANNOUNCED,
     state,
     data: job.data,
     attempts: job.attemptsMade,

@@ -7,7 +7,7 @@ import type { JobContract } from '../jobs/contract.ts';
 import { contractOf, JOB_NAMES, type JobName } from '../jobs/registry.ts';
 import { openRedis, type ScriptedRedis } from './connections.ts';
 import type { KeyRegistry } from './keys.ts';
-import { QueueDesk } from './queue-desk.ts';
+import { ANNOUNCED, QueueDesk } from './queue-desk.ts';
 
 export type Enqueue = {
   readonly job: string;
@@ -19,9 +19,6 @@ export type Enqueue = {
   /** Nothing is promised yet: the worker waits with it for its slot to fire. */
   readonly announced?: boolean;
 };
-
-/** BullMQ's name of a job that was announced; every other has the name of its queue. */
-export const ANNOUNCED = 'announced';
 
 /** BullMQ's name of our backoff; the workers' settings implement it. */
 export const BACKOFF = 'capped-jitter';

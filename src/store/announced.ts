@@ -15,11 +15,15 @@ export type Word = 'promised' | 'passed' | 'later';
 const LOOK_MS = 50;
 const HELD_MS = 500;
 
+/** A job that waits; it hears nothing any more once it has been told to stop. */
+type Waiting = { readonly go: () => void; readonly stop: Stoppable };
+type Stoppable = { readonly reason: string | null };
+
 type Question = { readonly target: string; readonly slotMs: number };
 
 export class Announced {
   readonly #looks: Questions<Question, Word>;
-  readonly #waiting = new Map<string, () => void>();
+  readonly #waiting = new Map<string, Waiting>();
   /** Of the newest moment: a worker may take a job only after its slot has fired. */
   #fired: ReadonlySet<string> = new Set();
 
@@ -31,33 +35,34 @@ export class Announced {
   release<T extends { readonly target: string }>(fired: readonly T[]): T[] {
     this.#fired = new Set(fired.map(({ target }) => target));
     return fired.filter(({ target }) => {
-      const go = this.#waiting.get(target);
-      go?.();
-      return go === undefined;
+      const waiting = this.#waiting.get(target);
+      waiting?.go();
+      return waiting === undefined || waiting.stop.reason !== null;
     });
   }
 
   /** What has become of the slot (market ms) of an announced job. */
-  async wait(target: string, slotMs: number): Promise<Word> {
+  async wait(target: string, slotMs: number, stop: Stoppable): Promise<Word> {
     for (let waitedMs = 0; ; waitedMs += LOOK_MS) {
-      if (await this.#hears(target)) return 'promised';
+      if (await this.#hears(target, stop)) return 'promised';
+      if (stop.reason !== null) return 'later';
       const word = await this.#looks.ask({ target, slotMs });
       if (word !== 'later' || waitedMs >= HELD_MS) return word;
     }
   }
 
   /** Whether it is said within a while that the job is promised. */
-  #hears(target: string): Promise<boolean> {
+  #hears(target: string, stop: Stoppable): Promise<boolean> {
     if (this.#fired.has(target)) return Promise.resolve(true);
     return new Promise((resolve) => {
       const end = (heard: boolean) => {
         clearTimeout(timer);
-        if (this.#waiting.get(target) === go) this.#waiting.delete(target);
+        if (this.#waiting.get(target) === waiting) this.#waiting.delete(target);
         resolve(heard);
       };
-      const go = () => end(true);
+      const waiting = { go: () => end(true), stop };
       const timer = setTimeout(() => end(false), LOOK_MS);
-      this.#waiting.set(target, go);
+      this.#waiting.set(target, waiting);
     });
   }
 }

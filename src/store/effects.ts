@@ -145,11 +145,16 @@ export async function promisesOfAll(db: Queryable, targets: readonly string[]): 
   return targets.map((target) => rows.filter((row) => row.target === target).map((row) => row.id));
 }
 
-/** What a finished job answers for: these promises, or (null) all of its target, where the target is one piece of work. */
+/** What is done with: these rows of a target, or (null) every promise of it, where the target is one piece of work. */
 export type Covered = { readonly target: string; readonly ids: readonly number[] | null };
 
-/** Rows of applied effects, and promises of finished jobs: `$1` and `$2` are `ofCovered`. */
-export const COVERED = `(id = ANY(${onePlan('$1::bigint[]')}) OR (kind = 'enqueue' AND target = ANY(${onePlan('$2::text[]')})))`;
+const IDS = onePlan('$1::bigint[]');
+/**
+ * Rows of applied effects, and promises of finished jobs: `$1` to `$3` are `ofCovered`. An id alone names no row: what was lost with a
+ * crash of the database gave its ids back, and they may be those of other rows by now.
+ */
+export const COVERED = `((id = ANY(${IDS}) AND target = (${onePlan('$2::text[]')})[array_position(${IDS}, id)])
+  OR (kind = 'enqueue' AND target = ANY(${onePlan('$3::text[]')})))`;
 /**
  * The beginning of a statement that deletes them. The deletion need not reach the disk before it is acknowledged: a row that comes back
  * after a crash is applied once more, and every effect bears that.
@@ -162,10 +167,12 @@ export async function settleEffects(db: Queryable, covered: readonly Covered[]):
   await db.query(`${SETTLE} SELECT`, ofCovered(covered));
 }
 
-/** The first two parameters of a statement with `COVERED`. */
-export function ofCovered(covered: readonly Covered[]): [ids: number[], targets: string[]] {
+/** The first three parameters of a statement with `COVERED`. */
+export function ofCovered(covered: readonly Covered[]): [ids: number[], targetsOfIds: string[], whole: string[]] {
+  const rows = covered.flatMap(({ target, ids }) => (ids ?? []).map((id) => ({ id, target })));
   return [
-    covered.flatMap(({ ids }) => ids ?? []),
+    rows.map(({ id }) => id),
+    rows.map(({ target }) => target),
     covered.filter(({ ids }) => ids === null).map(({ target }) => target),
   ];
 }

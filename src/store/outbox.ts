@@ -132,8 +132,8 @@ export class Outbox {
   async #settle(applied: readonly EffectRow[], unsafe: readonly EffectRow[]): Promise<void> {
     const kept = new Set(unsafe.map((row) => row.id));
     await keepEffects(this.#db, [...kept], UNSAFE_DELAY_MS);
-    const ids = applied.map((row) => row.id).filter((id) => !kept.has(id));
-    if (ids.length > 0) await this.#settled.add([{ target: '', ids }]);
+    const done = applied.filter((row) => !kept.has(row.id)).map(({ id, target }) => ({ target, ids: [id] }));
+    if (done.length > 0) await this.#settled.add(done);
   }
 
   async #drainKind(kind: EffectRow['kind'], rows: readonly EffectRow[]): Promise<void> {

@@ -75,8 +75,8 @@ export type DueSlot = {
 const FIRE = `${SETTLE},
   promised AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM effects WHERE ${HOLDS_CLOCK} AND NOT ${COVERED}) AS busy),
   due AS (
-    SELECT * FROM unnest(${onePlan('$3::text[]')}, ${onePlan('$4::bigint[]')}, ${onePlan('$5::bigint[]')}, ${onePlan('$6::jsonb[]')}) WITH ORDINALITY AS u(name, cursor, slot, effect, place)
-    WHERE $9::numeric IS NULL OR (NOT (SELECT busy FROM promised) AND (SELECT sum(last_slot_ms) FROM schedules) = $9::numeric)
+    SELECT * FROM unnest(${onePlan('$4::text[]')}, ${onePlan('$5::bigint[]')}, ${onePlan('$6::bigint[]')}, ${onePlan('$7::jsonb[]')}) WITH ORDINALITY AS u(name, cursor, slot, effect, place)
+    WHERE $10::numeric IS NULL OR (NOT (SELECT busy FROM promised) AND (SELECT sum(last_slot_ms) FROM schedules) = $10::numeric)
   ),
   held AS (
     SELECT l.name FROM schedules l JOIN due ON due.name = l.name AND due.cursor = l.last_slot_ms, relaxed
@@ -87,10 +87,10 @@ const FIRE = `${SETTLE},
     RETURNING s.name
   ),
   clock AS (
-    UPDATE runs SET market_now_ms = greatest(coalesce(market_now_ms, 0), $7::bigint) WHERE $7::bigint IS NOT NULL AND EXISTS (SELECT 1 FROM moved)
+    UPDATE runs SET market_now_ms = greatest(coalesce(market_now_ms, 0), $8::bigint) WHERE $8::bigint IS NOT NULL AND EXISTS (SELECT 1 FROM moved)
   )
   SELECT promised.busy, e.* FROM promised LEFT JOIN LATERAL (SELECT ${EFFECT_COLUMNS} FROM add_effects(
-    (SELECT coalesce(jsonb_agg(due.effect ORDER BY due.place), '[]'::jsonb) FROM due JOIN moved ON moved.name = due.name), $8::int)
+    (SELECT coalesce(jsonb_agg(due.effect ORDER BY due.place), '[]'::jsonb) FROM due JOIN moved ON moved.name = due.name), $9::int)
     WHERE EXISTS (SELECT 1 FROM moved)) e ON TRUE`;
 
 /** What a replay believes when it fires: cursors only ever grow, so their sum says whether they are still those. */

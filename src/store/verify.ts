@@ -195,9 +195,12 @@ export async function accountSums(db: Queryable): Promise<Check> {
   };
 }
 
-/** Id and revision of every trade that was ever published, standing or voided. */
+/** Id and revision of every trade that was ever published, standing or voided, but for those on their way to the stream. */
 export function tradeRevisions(db: Queryable): Promise<{ id: string; revision: number }[]> {
-  return db.query(`SELECT id, revision FROM trades WHERE exit_reason <> 'import'`);
+  return db.query(
+    `SELECT id, revision FROM trades t WHERE exit_reason <> 'import'
+     AND NOT EXISTS (SELECT 1 FROM effects WHERE kind = 'stream' AND target = t.model_id AND payload->>'id' = t.id)`,
+  );
 }
 
 /** Counts of a run for its closing lines. */

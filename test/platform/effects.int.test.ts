@@ -214,6 +214,19 @@ describe('an effect that enqueues', () => {
     expect(rows.at(-1)?.id).toBe(late?.id);
   });
 
+  it('is not taken back by an id that was another row before a crash of the database', async () => {
+    const { db } = resources;
+    const [row] = await commit(db, [snapshotOf('m')]);
+    const ids = [row?.id ?? 0];
+    await settleEffects(db, [{ target: 'leaderboard', ids }]);
+    expect(await outboxTargets(db)).toEqual([snapshotOf('m').target]);
+    await settleEffects(db, [
+      { target: 'leaderboard', ids: [12_345] },
+      { target: snapshotOf('m').target, ids },
+    ]);
+    expect(await outboxTargets(db)).toEqual([]);
+  });
+
   it('covers nothing when nothing was asked for', async () => {
     const { db } = resources;
     expect(await promisesOf(db, 'snapshot_nobody')).toEqual([]);

@@ -73,8 +73,8 @@ describe('the one plan of a settlement', () => {
     );
     const { text } = asked ?? { text: '' };
     await client.query('SET plan_cache_mode = force_generic_plan');
-    await client.query(`PREPARE settlement(bigint[], text[]) AS ${text}`);
-    const { rows } = await client.query(`EXPLAIN EXECUTE settlement('{1}', '{job_1}')`);
+    await client.query(`PREPARE settlement(bigint[], text[], text[]) AS ${text}`);
+    const { rows } = await client.query(`EXPLAIN EXECUTE settlement('{1}', '{job_1}', '{job_1}')`);
     const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
     expect(plan).toContain('effects_pkey');
     expect(plan).toContain('effects_kind_target_id_idx');
