@@ -53,10 +53,10 @@ export type OpenOptions = {
   readonly archiveDir?: string;
 };
 
-/** Everything a process of a run works with, except the market and the models: those come with `openStories`. */
 /** A replay at full speed does hours of market time meanwhile. Kill it, and the relay refreshes what is left. */
 const REPLAY_GATHER_MS = 2000;
 
+/** Everything a process of a run works with, except the market and the models: those come with `openStories`. */
 export type Resources = {
   readonly config: Config;
   readonly run: RunRow;
