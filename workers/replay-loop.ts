@@ -92,7 +92,7 @@ export class ReplayLoop extends ScheduleLoop {
       await computeAllAnalytics(this.stories, run.endMs ?? 0, new AbortController().signal);
     } catch (error) {
       const coded = toCoded(error);
-      if (coded.retryable) throw coded;
+      if (coded.code === 'NOF0_DATABASE_UNAVAILABLE') throw coded;
       metrics.swallowed.inc({ reason: 'analytics_at_end' });
       logger.error(
         { code: coded.code, error: coded.message },

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { toEnqueue } from '../../src/effect-handlers.ts';
 import { done, type Outcome } from '../../src/engine/context.ts';
 import type { Control } from '../../src/engine/control.ts';
 import { redriveLetters } from '../../src/engine/control.ts';
@@ -98,6 +99,20 @@ async function deaf(name: 'decision-cycle' | 'snapshot', outcome: () => Promise<
 }
 
 describe('cancelling a job that runs', () => {
+  it('is refused for one whose slot has not fired: it would come all the same', async () => {
+    const { queues } = resources;
+    const early = { ...toEnqueue({ ...cycle('early'), attempts: 0 }), announced: true };
+    await queues.add([early]);
+    await expect(cancelJob(control, early.identity)).rejects.toMatchObject({
+      code: 'NOF0_JOB_UNKNOWN',
+      message: expect.stringContaining('waits for its slot to fire'),
+    });
+    expect(await letters()).toEqual([]);
+    await commit(resources.db, [cycle('early')]);
+    expect(await cancelJob(control, early.identity)).toMatchObject({ end: 'withdrawn' });
+    expect(await outboxTargets(resources.db)).toEqual([]);
+  });
+
   it('aborts it in whichever of two processes it runs, and nothing else', async () => {
     const jobs = endless();
     const one = await work({ 'decision-cycle': jobs.handler });

@@ -3,6 +3,7 @@ import { repair, verify } from '../../src/cli/verify.ts';
 import { runDecisionCycle } from '../../src/engine/decision-cycle/cycle-runner.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { TASKS } from '../../src/maintenance/tasks.ts';
+import { addEffects } from '../../src/store/effects.ts';
 import { type Arena, never, openTestArena, T0 } from '../engine/arena.ts';
 import { withExchange } from '../engine/stand-ins.ts';
 import { age } from './support.ts';
@@ -88,4 +89,22 @@ describe('nof0 verify --repair', () => {
     );
     expect(keyLines.flatMap(({ differences }) => differences)).toEqual([]);
   }, 30_000);
+});
+
+describe('verify', () => {
+  it('does not miss trades in the stream that are on their way to it', async () => {
+    const { db } = arena.run.resources;
+    const missing = async () =>
+      (await verify(arena.run.resources)).find(({ family }) => family === 'trades:stream')?.differences ?? [];
+    await db.query(
+      `INSERT INTO trades (id, model_id, symbol, side, exit_reason, revision) VALUES ('on-its-way', 'holder', 'BTC', 'long', 'signal', 0)`,
+    );
+    const payload = { event: 'trade', id: 'on-its-way', revision: 0, model_id: 'holder' };
+    const effect = { kind: 'stream' as const, target: 'holder', version: 99, ordinal: 0, payload };
+    const [row] = await db.transaction((tx) => addEffects(tx, [effect]));
+    expect(await missing()).toEqual([]);
+    await db.query('DELETE FROM effects WHERE id = $1', [row?.id]);
+    expect(await missing()).toEqual([expect.stringContaining('on-its-way')]);
+    await db.query(`DELETE FROM trades WHERE id = 'on-its-way'`);
+  }, 20_000);
 });

@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { done, type Stories } from '../../src/engine/context.ts';
+import { CodedError } from '../../src/errors.ts';
 import { enqueueEffect, type JobName } from '../../src/jobs/registry.ts';
 import { hasUnfinishedJobs } from '../../src/store/effects.ts';
+import { registerModels } from '../../src/store/models.ts';
 import { listSchedules } from '../../src/store/schedules.ts';
 import { type RunningWorker, startWorker } from '../../workers/define-worker.ts';
 import { startScheduler } from '../../workers/scheduler.ts';
@@ -94,6 +96,36 @@ describe('a replay as fast as it goes', () => {
     await scheduler.stop();
     expect(countedAtMs).toBeGreaterThan(T0);
     expect(await hasUnfinishedJobs(db)).toBe(false);
+  });
+
+  it('ends though its analytics cannot be counted, and counts that it could not', async () => {
+    startWorkers();
+    await registerModels(
+      run.resources.db,
+      [
+        {
+          id: 'a',
+          displayName: 'a',
+          initialEquityUsd: 1,
+          config: {},
+          configDigest: 'd',
+          exchangeProvider: 'paper',
+          marketProvider: 'replay',
+        },
+      ],
+      T0,
+      'test',
+    );
+    const now = () => {
+      throw new CodedError('NOF0_INTERNAL', 'what was counted is broken');
+    };
+    const scheduler = await startScheduler(run.resources, { ...stories, clock: { repeats: true, now } }, 'max');
+    await scheduler.finished;
+    await scheduler.stop();
+    const { values } = await run.resources.metrics.swallowed.get();
+    expect(values.find(({ labels }) => labels.reason === 'analytics_at_end')?.value).toBe(1);
+    const rows = await run.resources.db.query<{ state: string }>('SELECT state FROM runs');
+    expect(rows).toEqual([{ state: 'finished' }]);
   });
 
   it('fires nothing any more after its scheduler was stopped, though jobs end later', async () => {
