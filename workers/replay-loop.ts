@@ -68,11 +68,7 @@ export class ReplayLoop extends ScheduleLoop {
         this.#settled = false;
         return END_POLL_MS;
       }
-      // What was counted on the way has seen one cycle more or less. Nothing looks after the platform in a replay; its end is when
-      // somebody will look at the figures and the views.
-      await this.#countToTheEnd();
-      await refreshViews(db);
-      await finishRun(db);
+      if (this.resources.run.state !== 'finished') await this.#finish();
       return null;
     }
     const wait = this.#pace(moment.slotMs);
@@ -83,6 +79,18 @@ export class ReplayLoop extends ScheduleLoop {
     let begun: Begun | null = { moment, fired: await fireSlots(db, moment.due, nextOf(moment).replay) };
     while (begun !== null) begun = await this.#work(begun);
     return 0;
+  }
+
+  /**
+   * Nothing looks after the platform in a replay; its end is when somebody will look at the figures, the keys and the views. What was counted
+   * on the way has seen one cycle more or less.
+   */
+  async #finish(): Promise<void> {
+    const { db, outbox } = this.resources;
+    await this.#countToTheEnd();
+    await outbox.flush();
+    await refreshViews(db);
+    await finishRun(db);
   }
 
   /** What cannot be counted must not keep the replay from its end; its job has failed before, and said why. */
