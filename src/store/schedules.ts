@@ -79,18 +79,18 @@ const FIRE = `${SETTLE},
     WHERE $10::numeric IS NULL OR (NOT (SELECT busy FROM promised) AND (SELECT sum(last_slot_ms) FROM schedules) = $10::numeric)
   ),
   held AS (
-    SELECT l.name FROM schedules l JOIN due ON due.name = l.name AND due.cursor = l.last_slot_ms, relaxed
+    SELECT l.name, due.slot, due.effect, due.place FROM schedules l JOIN due ON due.name = l.name AND due.cursor = l.last_slot_ms, relaxed
     ORDER BY l.name FOR UPDATE OF l SKIP LOCKED
   ),
   moved AS (
-    UPDATE schedules s SET last_slot_ms = due.slot, updated_at = now() FROM held JOIN due ON due.name = held.name WHERE s.name = held.name
-    RETURNING s.name
+    UPDATE schedules s SET last_slot_ms = held.slot, updated_at = now() FROM held WHERE s.name = held.name
+    RETURNING held.effect, held.place
   ),
   clock AS (
     UPDATE runs SET market_now_ms = greatest(coalesce(market_now_ms, 0), $8::bigint) WHERE $8::bigint IS NOT NULL AND EXISTS (SELECT 1 FROM moved)
   )
   SELECT promised.busy, e.* FROM promised LEFT JOIN LATERAL (SELECT ${EFFECT_COLUMNS} FROM add_effects(
-    (SELECT coalesce(jsonb_agg(due.effect ORDER BY due.place), '[]'::jsonb) FROM due JOIN moved ON moved.name = due.name), $9::int)
+    (SELECT coalesce(jsonb_agg(moved.effect ORDER BY moved.place), '[]'::jsonb) FROM moved), $9::int)
     WHERE EXISTS (SELECT 1 FROM moved)) e ON TRUE`;
 
 /** What a replay believes when it fires: cursors only ever grow, so their sum says whether they are still those. */
