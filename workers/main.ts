@@ -55,12 +55,14 @@ function assertComplete(handlers: Handlers): void {
 }
 
 /**
- * Places of a queue for jobs that only wait: a language model may take a minute to answer, and a model has one cycle at a time. With a
- * place for each, however many of them hang, the others are decided on time.
+ * Places of a queue for jobs that only wait. A language model may take a minute to answer, and a model has one cycle at a time: with a place
+ * for each, however many of them hang, the others are decided on time. In a replay each model's next snapshot waits for its slot, and those
+ * that follow from trades are taken beside them.
  */
 function waiting(name: JobName, { stories }: { stories: Stories }): number {
-  if (name !== 'decision-cycle') return 0;
-  return [...stories.traders.values()].filter(({ model }) => !model.deterministic).length;
+  const traders = [...stories.traders.values()];
+  if (name === 'decision-cycle') return traders.filter(({ model }) => !model.deterministic).length;
+  return name === 'snapshot' && stories.clock.repeats ? traders.length : 0;
 }
 
 /** Starts working. `close` stops taking jobs, lets running ones finish until the deadline, and aborts the rest. */

@@ -11,6 +11,7 @@ import { type JobName, type PayloadOf, parsePayload } from '../src/jobs/registry
 import { jobLock } from '../src/redis/lock.ts';
 import { ANNOUNCED } from '../src/redis/queue-desk.ts';
 import type { Resources } from '../src/resources.ts';
+import type { Word } from '../src/store/announced.ts';
 import { type Covered, promisesOfAll } from '../src/store/effects.ts';
 import { Questions } from '../src/store/questions.ts';
 import { crossing, pass } from '../src/telemetry/boundaries.ts';
@@ -60,15 +61,18 @@ export class Pipeline {
     let payload: { v: number } | null = null;
     let outcome: Outcome | CodedError;
     try {
-      // What was asked for before this moment is covered by this run; a request that comes later gets its own.
-      if (this.#contract.runs === 'latest') promise = { ...promise, ids: await this.#promises.ask(promise.target) };
-      payload = parsePayload(this.#contract, job.data);
       // One that has been tried was promised.
       const early = job.name === ANNOUNCED && job.attemptsMade === 0;
-      const heldBack = early ? await this.#heldBack(payload, promise.target, stop) : null;
+      const latest = this.#contract.runs === 'latest';
+      // What was asked for before this moment is covered by this run; a request that comes later gets its own.
+      if (latest && !early) promise = { ...promise, ids: await this.#promises.ask(promise.target) };
+      payload = parsePayload(this.#contract, job.data);
+      const word = early ? await this.#heldBack(payload, promise.target, stop) : null;
+      if (latest && word !== null) promise = { ...promise, ids: word.kind === 'promised' ? word.ids : [] };
       startedAt = new Date();
       if (job.attemptsStarted > 1) await this.#assertWanted(job);
-      if (heldBack !== null) outcome = heldBack;
+      if (word?.kind === 'passed') outcome = skipped('its slot is over');
+      else if (word?.kind === 'later') outcome = snoozed(ANNOUNCED_SNOOZE_MS, 'its slot has not fired yet');
       else if (this.#isCovered(job, payload, promise))
         outcome = skipped('an earlier run has done everything that was asked for');
       else outcome = await this.#exclusively(payload, { stop, attempt, startedAt });
@@ -97,12 +101,10 @@ export class Pipeline {
     return crossing(`settle ${this.#contract.name}`, () => this.#resources.outbox.acknowledge(promise));
   }
 
-  /** Waits with an announced job for its slot to fire. Null when it has; else what becomes of the job instead of running. */
-  async #heldBack(payload: { v: number }, target: string, stop: Stop): Promise<Outcome | null> {
+  /** Waits with an announced job for its slot to fire. */
+  #heldBack(payload: { v: number }, target: string, stop: Stop): Promise<Word> {
     const slotMs = this.#contract.slotOf(payload) ?? this.#contract.asOf(payload);
-    const word = await stop.orStopped(() => this.#resources.outbox.announced.wait(target, slotMs, stop));
-    if (word === 'promised') return null;
-    return word === 'passed' ? skipped('its slot is over') : snoozed(ANNOUNCED_SNOOZE_MS, 'its slot has not fired yet');
+    return stop.orStopped(() => this.#resources.outbox.announced.wait(target, slotMs, stop));
   }
 
   /**

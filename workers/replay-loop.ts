@@ -5,6 +5,7 @@ import { computeAllAnalytics } from '../src/engine/compute-analytics.ts';
 import type { Stories } from '../src/engine/context.ts';
 import { dueInReplay } from '../src/engine/slots.ts';
 import { toCoded } from '../src/errors.ts';
+import type { JobContract } from '../src/jobs/contract.ts';
 import { contractOf } from '../src/jobs/registry.ts';
 import type { Resources } from '../src/resources.ts';
 import { refreshViews } from '../src/store/analytics.ts';
@@ -140,7 +141,7 @@ export class ReplayLoop extends ScheduleLoop {
 
   /**
    * Lets the jobs of the next moment come to their workers while this one goes on, where those of the last were worked here: this process
-   * will know at once when they may begin. Only jobs of slots: work that follows from others needs its place in the worker now.
+   * will know at once when they may begin. Only where work that follows from others finds a place in the worker beside them.
    */
   async #announce({ slotMs, due, cursors }: Moment): Promise<void> {
     const { queues, metrics } = this.resources;
@@ -148,7 +149,7 @@ export class ReplayLoop extends ScheduleLoop {
     if (cursors.some(({ lastSlotMs }) => lastSlotMs > slotMs)) return;
     const jobs = due
       .map(({ effect }) => toEnqueue({ ...effect, attempts: 0 }))
-      .filter(({ job }) => contractOf(job).runs === 'each');
+      .filter(({ job }) => mayBeAnnounced(contractOf(job)));
     if (jobs.length === 0) return;
     // One that is not announced comes when its slot fires.
     await crossing('announce jobs', () => queues.add(jobs.map((job) => ({ ...job, announced: true })))).catch(() =>
@@ -186,6 +187,11 @@ export class ReplayLoop extends ScheduleLoop {
 
 function nextOf({ slotMs, due, cursors }: Moment): NextMoment {
   return { due, replay: { marketNowMs: slotMs, cursors } };
+}
+
+/** What works one job at a time has no place for one that waits, unless nothing but slots comes to it. */
+function mayBeAnnounced({ runs, concurrency }: JobContract): boolean {
+  return runs === 'each' || concurrency === undefined;
 }
 
 /** Null where they have to be read: another scheduler has fired some of the slots, or the database has forgotten some. */

@@ -8,15 +8,20 @@ import type { Queryable } from './database.ts';
 import { onePlan } from './one-plan.ts';
 import { Questions } from './questions.ts';
 
-/** `promised`: its slot has fired. `passed`: the market has gone on, and nothing is promised any more. `later`: nobody knows yet. */
-export type Word = 'promised' | 'passed' | 'later';
+/**
+ * What has become of the slot of an announced job. `promised`: it has fired, and these are its promises. `passed`: the market has gone on, and
+ * nothing is promised any more. `later`: nobody knows yet.
+ */
+export type Word =
+  | { readonly kind: 'promised'; readonly ids: readonly number[] }
+  | { readonly kind: 'passed' | 'later' };
 
 /** How long a job waits without a word before the database is asked, and in a worker altogether: others may need its place. */
 const LOOK_MS = 50;
 const HELD_MS = 500;
 
 /** A job that waits; it hears nothing any more once it has been told to stop. */
-type Waiting = { readonly go: () => void; readonly stop: Stoppable };
+type Waiting = { readonly go: (id: number) => void; readonly stop: Stoppable };
 type Stoppable = { readonly reason: string | null };
 
 type Question = { readonly target: string; readonly slotMs: number };
@@ -24,19 +29,19 @@ type Question = { readonly target: string; readonly slotMs: number };
 export class Announced {
   readonly #looks: Questions<Question, Word>;
   readonly #waiting = new Map<string, Waiting>();
-  /** Of the newest moment: a worker may take a job only after its slot has fired. */
-  #fired: ReadonlySet<string> = new Set();
+  /** The promises of the newest moment by their targets: a worker may take a job only after its slot has fired. */
+  #fired: ReadonlyMap<string, number> = new Map();
 
   constructor(db: Queryable) {
     this.#looks = new Questions((questions) => look(db, questions));
   }
 
   /** Says that these are promised now. Returns those that nobody waits for here: they have to reach their queue. */
-  release<T extends { readonly target: string }>(fired: readonly T[]): T[] {
-    this.#fired = new Set(fired.map(({ target }) => target));
-    return fired.filter(({ target }) => {
+  release<T extends { readonly id: number; readonly target: string }>(fired: readonly T[]): T[] {
+    this.#fired = new Map(fired.map(({ id, target }) => [target, id]));
+    return fired.filter(({ id, target }) => {
       const waiting = this.#waiting.get(target);
-      waiting?.go();
+      waiting?.go(id);
       return waiting === undefined || waiting.stop.reason !== null;
     });
   }
@@ -44,24 +49,26 @@ export class Announced {
   /** What has become of the slot (market ms) of an announced job. */
   async wait(target: string, slotMs: number, stop: Stoppable): Promise<Word> {
     for (let waitedMs = 0; ; waitedMs += LOOK_MS) {
-      if (await this.#hears(target, stop)) return 'promised';
-      if (stop.reason !== null) return 'later';
+      const id = await this.#hears(target, stop);
+      if (id !== null) return { kind: 'promised', ids: [id] };
+      if (stop.reason !== null) return { kind: 'later' };
       const word = await this.#looks.ask({ target, slotMs });
-      if (word !== 'later' || waitedMs >= HELD_MS) return word;
+      if (word.kind !== 'later' || waitedMs >= HELD_MS) return word;
     }
   }
 
-  /** Whether it is said within a while that the job is promised. */
-  #hears(target: string, stop: Stoppable): Promise<boolean> {
-    if (this.#fired.has(target)) return Promise.resolve(true);
+  /** The job's promise, if it is said within a while that there is one. */
+  #hears(target: string, stop: Stoppable): Promise<number | null> {
+    const known = this.#fired.get(target);
+    if (known !== undefined) return Promise.resolve(known);
     return new Promise((resolve) => {
-      const end = (heard: boolean) => {
+      const end = (id: number | null) => {
         clearTimeout(timer);
         if (this.#waiting.get(target) === waiting) this.#waiting.delete(target);
-        resolve(heard);
+        resolve(id);
       };
-      const waiting = { go: () => end(true), stop };
-      const timer = setTimeout(() => end(false), LOOK_MS);
+      const waiting = { go: end, stop };
+      const timer = setTimeout(() => end(null), LOOK_MS);
       this.#waiting.set(target, waiting);
     });
   }
@@ -69,14 +76,15 @@ export class Announced {
 
 /** The clock of a replay moves in the statement that promises the slots of a moment. */
 async function look(db: Queryable, questions: readonly Question[]): Promise<Word[]> {
-  const rows = await db.query<{ promised: string[]; nowMs: number | null; ended: boolean }>(
-    `SELECT market_now_ms AS "nowMs", state = 'finished' AS ended, ARRAY(
-       SELECT target FROM effects WHERE kind = 'enqueue' AND target = ANY(${onePlan('$1::text[]')})) AS promised FROM runs`,
+  const rows = await db.query<{ nowMs: number | null; ended: boolean; id: number | null; target: string | null }>(
+    `SELECT r.market_now_ms AS "nowMs", r.state = 'finished' AS ended, e.id, e.target
+     FROM runs r LEFT JOIN effects e ON e.kind = 'enqueue' AND e.target = ANY(${onePlan('$1::text[]')})`,
     [questions.map(({ target }) => target)],
   );
-  const { promised = [], nowMs = null, ended = false } = rows[0] ?? {};
+  const { nowMs = null, ended = false } = rows[0] ?? {};
   return questions.map(({ target, slotMs }) => {
-    if (promised.includes(target)) return 'promised';
-    return ended || (nowMs ?? 0) > slotMs ? 'passed' : 'later';
+    const ids = rows.flatMap((row) => (row.target === target ? (row.id ?? []) : []));
+    if (ids.length > 0) return { kind: 'promised', ids };
+    return { kind: ended || (nowMs ?? 0) > slotMs ? 'passed' : 'later' };
   });
 }
