@@ -25,14 +25,14 @@ export type CycleMemory = {
 /** The slot, the start of its day, and since when positions that were closed count. */
 export type MemoryMoment = { readonly slotMs: number; readonly dayStartMs: number; readonly cooledSinceMs: number };
 
-const rows = (sql: string) => `(SELECT coalesce(jsonb_agg(to_jsonb(r)), '[]') FROM (${sql}) r)`;
+const rows = (sql: string) => `(SELECT coalesce(json_agg(r), '[]') FROM (${sql}) r)`;
 
 /**
  * The memory of a model as one value; its name and its moment are given as SQL. Snapshots of the slot itself are not asked, since they may
  * or may not be there yet.
  */
 export function memoryOf(model: string, at: Readonly<Record<keyof MemoryMoment, string>>): string {
-  return `SELECT jsonb_build_object(
+  return `SELECT json_build_object(
     'initialEquityUsd', a.initial_equity_usd, 'inceptionTsMs', a.inception_ts_ms,
     'dayBeforeEquityUsd', (SELECT equity_usd FROM account_equity_snapshots WHERE model_id = ${model} AND ts_ms <= least(${at.dayStartMs}, ${at.slotMs} - 1) ORDER BY ts_ms DESC LIMIT 1),
     'dayTransfersUsd', CASE WHEN a.transfers_usd = 0 THEN 0 ELSE

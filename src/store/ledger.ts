@@ -151,7 +151,7 @@ const MODEL = onePlan('$1::text');
 const heldBefore = (moment: string) => `coalesce((
   SELECT b.exit_ts_ms IS NULL OR b.exit_ts_ms >= ${moment} FROM positions b
   WHERE b.model_id = ${MODEL} AND b.symbol = asked.symbol AND b.entry_ts_ms < ${moment} ORDER BY b.entry_ts_ms DESC, b.exit_ts_ms DESC NULLS FIRST LIMIT 1), false)`;
-const list = (sql: string) => `(SELECT coalesce(jsonb_agg(to_jsonb(r)), '[]'::jsonb) FROM (${sql}) r)`;
+const list = (sql: string) => `(SELECT coalesce(json_agg(r), '[]') FROM (${sql}) r)`;
 const OWN = `model_id = ${MODEL} AND symbol = flat.symbol`;
 /** From the flat point on. The end of all time is there for the planner, which takes a range without one for a third of the table. */
 const behind = (column: string) => `${column} BETWEEN from_ms AND ${Number.MAX_SAFE_INTEGER}`;

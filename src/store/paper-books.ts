@@ -33,6 +33,9 @@ export type Batch = Books & {
   readonly past: readonly PastRow[];
 };
 
+/** As Postgres puts them together: the books are a value of their own. */
+type Nested<T extends Books> = Omit<T, keyof Books> & { readonly books: Books };
+
 /** What changed in some accounts. Positions of an account that are not listed are gone. */
 export type BookChange = {
   readonly accounts: readonly AccountRow[];
@@ -98,13 +101,14 @@ export async function openBook(
   account: string,
   cloids: readonly string[],
 ): Promise<OpenedBook | null> {
-  const rows = await tx.query<{ book: OpenedBook }>('SELECT paper_open($1, $2, $3) AS book', [
+  const rows = await tx.query<{ book: Nested<OpenedBook> }>('SELECT paper_open($1, $2, $3) AS book', [
     provider,
     account,
     cloids,
   ]);
-  const book = rows[0]?.book;
-  return book === undefined || book.accounts.length === 0 ? null : book;
+  if (rows[0] === undefined) return null;
+  const { books, ...rest } = rows[0].book;
+  return books.accounts.length === 0 ? null : { ...books, ...rest };
 }
 
 /** Moves past events that concern no account. Says how many events there were, and whether some are left to be worked through. */
@@ -122,12 +126,14 @@ export async function skipQuiet(
 
 /** The events behind the cursor with the accounts they concern, all locked until the commit. Null when they concern nobody any more. */
 export async function claimBatch(tx: Queryable, provider: string, most: number): Promise<Batch | null> {
-  const rows = await tx.query<{ step: Batch | { quiet: true } }>('SELECT paper_match($1, $2, true) AS step', [
+  const rows = await tx.query<{ step: Nested<Batch> | { quiet: true } }>('SELECT paper_match($1, $2, true) AS step', [
     provider,
     most,
   ]);
   const step = rows[0]?.step;
-  return step === undefined || step.quiet ? null : step;
+  if (step === undefined || step.quiet) return null;
+  const { books, ...rest } = step;
+  return { ...books, ...rest };
 }
 
 export async function moveCursor(

@@ -36,10 +36,10 @@ export async function snapshotBases(
      FROM (SELECT ${ACCOUNT_COLUMNS}, synced_seq AS "syncedSeq" FROM accounts WHERE model_id = ANY(${onePlan('$2::text[]')})) o
      LEFT JOIN LATERAL (SELECT ${TRADER_COLUMNS}, metadata->'breakers' AS watch FROM trader_state WHERE trader_id = o."modelId") t ON TRUE
      LEFT JOIN LATERAL (
-       SELECT jsonb_build_object('hour', hour, 'sharpe', (metrics->>'sharpe')::float8) AS metrics FROM equity_metrics WHERE model_id = o."modelId"
+       SELECT json_build_object('hour', hour, 'sharpe', (metrics->>'sharpe')::float8) AS metrics FROM equity_metrics WHERE model_id = o."modelId"
      ) e ON TRUE
      LEFT JOIN ingest_cursors c ON c.provider = $1
-     CROSS JOIN LATERAL (SELECT coalesce(jsonb_agg(to_jsonb(m)), '[]') AS positions FROM (${MARKED_POSITIONS} WHERE p.model_id = o."modelId" AND p.status = 'open' ORDER BY p.symbol) m) p`,
+     CROSS JOIN LATERAL (SELECT coalesce(json_agg(m), '[]') AS positions FROM (${MARKED_POSITIONS} WHERE p.model_id = o."modelId" AND p.status = 'open' ORDER BY p.symbol) m) p`,
     [provider, modelIds],
   );
   const bases = new Map(rows.map((row) => [row.modelId, basisOf(row)]));
