@@ -75,7 +75,7 @@ export class Pipeline {
       else if (word?.kind === 'later') outcome = snoozed(ANNOUNCED_SNOOZE_MS, 'its slot has not fired yet');
       else if (this.#isCovered(job, payload, promise))
         outcome = skipped('an earlier run has done everything that was asked for');
-      else outcome = await this.#exclusively(payload, { stop, attempt, startedAt });
+      else outcome = await this.#holdingClock(payload, { stop, attempt, startedAt });
       if (outcome.kind !== 'snoozed') await this.#acknowledge(promise);
     } catch (error) {
       outcome = afterFailure(error, this.#contract, stop.reason);
@@ -124,6 +124,12 @@ export class Pipeline {
   async #assertWanted(job: Job): Promise<void> {
     if (await this.#cancelMarks.ask(job.id ?? ''))
       throw new CodedError('NOF0_JOB_CANCELLED', 'the job was cancelled before it began');
+  }
+
+  /** The clock of a replay waits for the run, unless it is aside. */
+  #holdingClock(payload: { v: number }, given: Given): Promise<Outcome> {
+    const run = () => this.#exclusively(payload, given);
+    return this.#contract.aside?.(payload) ? run() : this.#resources.outbox.handOver.during(run);
   }
 
   /** Runs the attempt; where runs with the same key may not overlap, under a lock that is prolonged until it is over. */

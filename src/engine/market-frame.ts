@@ -1,7 +1,7 @@
 /** The frame of a slot: what every model that decides in it sees. Built once, stored, then read by all. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CandleView } from '../domain/candle-history.ts';
+import type { CandleHistory, CandleView } from '../domain/candle-history.ts';
 import { canonicalJson } from '../domain/canonical-json.ts';
 import type { FrameAsset, MarketFrame } from '../domain/decision.ts';
 import { sha256 } from '../domain/random.ts';
@@ -23,7 +23,14 @@ const KEPT_FRAMES = 4;
 /** How far the prices are known, and how far stops and margins are worked through, Unix ms. */
 type Reach = { readonly watermarkMs: number; readonly matchedMs: number };
 
-type LookUp = { readonly stored: StoredFrame | null; readonly reach: Reach };
+/** What the market's tables say of a slot, and how far they went when they were read. */
+type Known = {
+  readonly assets: readonly KnownAsset[];
+  readonly history: CandleHistory;
+  readonly readMs: number;
+};
+
+type LookUp = { readonly stored: StoredFrame | null; readonly reach: Reach; readonly ahead: Promise<Known> | null };
 
 /** `signal`: of the job that builds. */
 type Build = { readonly frame: Promise<StoredFrame>; readonly signal: AbortSignal };
@@ -48,13 +55,13 @@ export class FrameBuilder {
   async frame(slotMs: number, signal: AbortSignal, mayBuild = true): Promise<StoredFrame | null> {
     const atHand = this.#atHand(slotMs, signal, mayBuild);
     if (atHand) return atHand;
-    const { stored, reach } = await this.#lookUp(slotMs);
+    const { stored, ...seen } = await this.#lookUp(slotMs);
     // Others asked with it: one of them may be building by now, or be done.
     const meanwhile = this.#atHand(slotMs, signal, mayBuild);
     if (meanwhile) return meanwhile;
     if (stored) return this.#keep(slotMs, stored);
     if (!mayBuild) return null;
-    const frame = this.#build(slotMs, reach, signal)
+    const frame = this.#build(slotMs, seen, signal)
       .then((built) => this.#keep(slotMs, built))
       .finally(() => this.#builds.delete(slotMs));
     this.#builds.set(slotMs, { frame, signal });
@@ -94,11 +101,14 @@ export class FrameBuilder {
   #lookUp(slotMs: number): Promise<LookUp> {
     const underWay = this.#lookUps.get(slotMs);
     if (underWay) return underWay;
-    const { db, market } = this.#stories;
+    const { db, market, clock } = this.#stories;
     // Nobody's work alone: an abort of the one who asked first must not fail the others.
     const asked = outsideWork(() => Promise.all([findFrame(db, market.provider, slotMs), this.#matchedUntil()]));
+    // In a replay the slot's prices are there and its frame is not, unless somebody has crashed.
+    const ahead = clock.repeats ? outsideWork(() => this.#known(slotMs)) : null;
+    ahead?.catch(() => {});
     const found = asked
-      .then(([{ stored, watermarkMs }, matchedMs]) => ({ stored, reach: { watermarkMs, matchedMs } }))
+      .then(([{ stored, watermarkMs }, matchedMs]) => ({ stored, reach: { watermarkMs, matchedMs }, ahead }))
       .finally(() => this.#lookUps.delete(slotMs));
     this.#lookUps.set(slotMs, found);
     return found;
@@ -112,9 +122,9 @@ export class FrameBuilder {
     return stored;
   }
 
-  async #build(slotMs: number, reach: Reach, signal: AbortSignal): Promise<StoredFrame> {
+  async #build(slotMs: number, seen: Omit<LookUp, 'stored'>, signal: AbortSignal): Promise<StoredFrame> {
     const { db, market, config, clock } = this.#stories;
-    const { watermarkMs, assets, history } = await this.#readMarket(slotMs, reach, signal);
+    const { watermarkMs, assets, history } = await this.#readMarket(slotMs, seen, signal);
     if (assets.length === 0)
       throw new CodedError(
         'NOF0_FRAME_MISSING',
@@ -135,17 +145,24 @@ export class FrameBuilder {
   }
 
   /** What was known at the slot. A database that crashed after the watermark was seen may have forgotten it: then its prices come again. */
-  async #readMarket(slotMs: number, seen: Reach, signal: AbortSignal) {
-    const { db, market } = this.#stories;
-    let reach = seen;
+  async #readMarket(slotMs: number, seen: Omit<LookUp, 'stored'>, signal: AbortSignal) {
+    let { reach, ahead } = seen;
     for (;;) {
       const watermarkMs = await this.#awaitPrices(slotMs, reach, signal);
-      const [now, candles] = await Promise.all([marketAsOf(db, market.provider, slotMs), this.#candles.at(slotMs)]);
-      const readMs = Math.min(now.watermarkMs, candles.watermarkMs);
-      if (readMs >= watermarkMs || now.assets.length === 0)
-        return { watermarkMs, assets: now.assets, history: candles.history };
-      reach = await this.#reach();
+      const known = await (ahead ?? this.#known(slotMs));
+      if (known.readMs >= watermarkMs || (ahead === null && known.assets.length === 0))
+        return { watermarkMs, ...known };
+      // What was read ahead of the prices is read again now that they are there.
+      if (ahead === null) reach = await this.#reach();
+      ahead = null;
     }
+  }
+
+  async #known(slotMs: number): Promise<Known> {
+    const { db, market } = this.#stories;
+    const [now, candles] = await Promise.all([marketAsOf(db, market.provider, slotMs), this.#candles.at(slotMs)]);
+    const readMs = Math.min(now.watermarkMs, candles.watermarkMs);
+    return { assets: now.assets, history: candles.history, readMs };
   }
 
   /** Waits for the slot's prices and for the matcher, a bounded time. `seen`: as it was read just now. Returns the watermark. */

@@ -17,6 +17,9 @@ const HOUR_MS = 3_600_000;
 /** How long a snapshot of a replay waits for prices that come again. */
 const FORGOTTEN_MS = 200;
 
+/** A cycle that ends beside a snapshot has changed its trader once; a second time it is not worth another look. */
+const QUICK_TRIES = 2;
+
 /** One snapshot by itself; who takes many keeps a `SnapshotTaker`. */
 export function takeSnapshot(stories: Stories, modelId: string, asOfMs: number): Promise<Outcome> {
   return new SnapshotTaker(stories).take(modelId, asOfMs);
@@ -66,9 +69,15 @@ export class SnapshotTaker {
     const complete = headSeq !== null && headSeq <= basis.syncedSeq;
     const synced = complete ? null : await syncFillsBehind(stories, modelId, basis.syncedSeq, nowMs, follow);
     const newFills = synced?.ingested.count ?? 0;
-    const write = this.#quick((synced?.told ?? 0) === 0 ? basis : await this.#basis(modelId), nowMs);
-    if (write !== null && (await committed(stories, 'snapshot', () => this.#writes.ask(write))))
-      return done({ equityUsd: write.snapshot.equityUsd, newFills });
+    let seen = (synced?.told ?? 0) === 0 ? basis : await this.#basis(modelId);
+    for (let tries = 1; ; tries += 1) {
+      const write = this.#quick(seen, nowMs);
+      if (write === null) break;
+      if (await committed(stories, 'snapshot', () => this.#writes.ask(write)))
+        return done({ equityUsd: write.snapshot.equityUsd, newFills });
+      if (tries === QUICK_TRIES) break;
+      seen = await this.#basis(modelId);
+    }
     return done({ equityUsd: await underLock(stories, modelId, nowMs), newFills });
   }
 

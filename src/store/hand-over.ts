@@ -17,6 +17,7 @@ type Wanted = {
 export class HandOver {
   readonly #db: Database;
   #wanted: Wanted | null = null;
+  #working = 0;
 
   constructor(db: Database) {
     this.#db = db;
@@ -41,10 +42,20 @@ export class HandOver {
     if (wanted?.asked === false) wanted.answer(null);
   }
 
+  /** Runs a promised job: whatever ends meanwhile is not the last, and need not ask whether it is. */
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    this.#working += 1;
+    try {
+      return await work();
+    } finally {
+      this.#working -= 1;
+    }
+  }
+
   /** Settles what was done, one batch at a time. */
   async settle(covered: readonly Covered[]): Promise<void> {
     const wanted = this.#wanted;
-    if (wanted === null) return settleEffects(this.#db, covered);
+    if (wanted === null || this.#working > 0) return settleEffects(this.#db, covered);
     wanted.asked = true;
     try {
       const { busy, fired } = await settleAndFire(this.#db, covered, wanted.next);

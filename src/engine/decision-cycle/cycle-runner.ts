@@ -16,7 +16,7 @@ import { outsideWork } from '../../telemetry/work.ts';
 import { committed, type Outcome, type Stories, skipped, snoozed } from '../context.ts';
 import type { FrameBuilder } from '../market-frame.ts';
 import { memoryMoment } from './build-context.ts';
-import { DecisionCycle, isLate } from './decision-cycle.ts';
+import { accountAhead, DecisionCycle, isLate } from './decision-cycle.ts';
 
 /** How long a slot waits for a worker that knows its model, and how often one looks. */
 const ADDED_GRACE_MS = 600_000;
@@ -52,13 +52,18 @@ export class CycleRunner {
     const stories = this.#stories;
     const trader = stories.traders.get(modelId);
     if (trader === undefined) return unknownHere(stories, modelId, slotMs);
-    // A replay goes on when the slowest of a moment is done; elsewhere a trader that is held needs no frame.
-    if (stories.clock.repeats && !isLate(stories, trader, slotMs)) this.#frames.begin(slotMs, signal);
+    // A replay goes on when the slowest of a moment is done; elsewhere a trader that is held needs neither frame nor account.
+    const early = stories.clock.repeats && !isLate(stories, trader, slotMs);
+    if (early) this.#frames.begin(slotMs, signal);
+    const ahead = early ? accountAhead(stories, modelId, slotMs) : null;
+    // Its failure is told to the cycle that needs it.
+    ahead?.catch(() => {});
     const start = await committed(stories, 'begin-cycle', () => this.#begin(modelId, slotMs));
     if (start.kind === 'done') return skipped('this slot has been decided');
     if (start.kind === 'busy') return snoozed(start.retryAfterMs, 'another cycle of this model is running');
     try {
-      return await new DecisionCycle(stories, this.#frames, trader, start, signal, (end) => this.#finish(end)).run();
+      const record = (end: CycleEnd) => this.#finish(end);
+      return await new DecisionCycle(stories, this.#frames, trader, start, ahead, signal, record).run();
     } catch (error) {
       // The next attempt need not wait for the lease to run out. If this fails too, it runs out.
       await outsideWork(() => releaseLease(stories.db, start.lease)).catch(() =>

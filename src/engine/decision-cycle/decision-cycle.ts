@@ -35,6 +35,8 @@ export class DecisionCycle {
   readonly #frames: FrameBuilder;
   readonly #trader: Trader;
   readonly #start: StartedCycle;
+  /** The account, where it was asked for before the cycle began. */
+  readonly #ahead: Promise<AccountState | null> | null;
   readonly #signal: AbortSignal;
   readonly #record: (end: CycleEnd) => Promise<void>;
   #cycle: Cycle;
@@ -46,6 +48,7 @@ export class DecisionCycle {
     frames: FrameBuilder,
     trader: Trader,
     start: StartedCycle,
+    ahead: Promise<AccountState | null> | null,
     signal: AbortSignal,
     record: (end: CycleEnd) => Promise<void>,
   ) {
@@ -53,6 +56,7 @@ export class DecisionCycle {
     this.#frames = frames;
     this.#trader = trader;
     this.#start = start;
+    this.#ahead = ahead;
     this.#signal = signal;
     this.#record = record;
     this.#cycle = start.cycle;
@@ -84,14 +88,6 @@ export class DecisionCycle {
     } else await syncFills(this.#stories, modelId, this.#nowMs, follow);
   }
 
-  /** The account while the frame is still being made. It holds where it says itself that the slot's prices are worked through in it. */
-  async #accountAhead(): Promise<AccountState | null> {
-    const { exchange } = this.#stories;
-    if (!exchange.tellsHead) return null;
-    const state = await exchange.accountState(this.#cycle.modelId);
-    return state.matchedMs === null || state.matchedMs < this.#cycle.slotMs ? null : state;
-  }
-
   /**
    * The account as the exchange has it, when the ledger has everything that led there. `ahead`: as it was read beside the frame; else it
    * is asked for now that the frame is there.
@@ -118,7 +114,9 @@ export class DecisionCycle {
     }
     const [stored, ahead] = await Promise.all([
       this.#frames.frame(this.#cycle.slotMs, this.#signal, !this.#isLate()),
-      this.#cycle.answer === null ? this.#accountAhead() : null,
+      this.#cycle.answer === null
+        ? (this.#ahead ?? accountAhead(this.#stories, this.#cycle.modelId, this.#cycle.slotMs))
+        : null,
     ]);
     if (stored === null) return this.#hold('the slot is late and has no frame', 'NOF0_FRAME_MISSING');
     const asked =
@@ -275,6 +273,17 @@ export class DecisionCycle {
       ...(patch.errorCode ? { error: patch.errorCode } : {}),
     });
   }
+}
+
+/** The account while the frame is still being made. It holds where it says itself that the slot's prices are worked through in it. */
+export async function accountAhead(
+  { exchange }: Stories,
+  modelId: string,
+  slotMs: number,
+): Promise<AccountState | null> {
+  if (!exchange.tellsHead) return null;
+  const state = await exchange.accountState(modelId);
+  return state.matchedMs === null || state.matchedMs < slotMs ? null : state;
 }
 
 /** Whether it is too late by now for a slot's entries. */
