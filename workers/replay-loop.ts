@@ -144,17 +144,20 @@ export class ReplayLoop extends ScheduleLoop {
    * will know at once when they may begin. Only where work that follows from others finds a place in the worker beside them.
    */
   async #announce({ slotMs, due, cursors }: Moment): Promise<void> {
-    const { queues, metrics } = this.resources;
+    const { queues, outbox, metrics } = this.resources;
     // The clock has been there before: it could not tell whether such a slot is over.
     if (cursors.some(({ lastSlotMs }) => lastSlotMs > slotMs)) return;
     const jobs = due
       .map(({ effect }) => toEnqueue({ ...effect, attempts: 0 }))
       .filter(({ job }) => mayBeAnnounced(contractOf(job)));
     if (jobs.length === 0) return;
-    // One that is not announced comes when its slot fires.
-    await crossing('announce jobs', () => queues.add(jobs.map((job) => ({ ...job, announced: true })))).catch(() =>
-      metrics.swallowed.inc({ reason: 'announce' }),
-    );
+    try {
+      await crossing('announce jobs', () => queues.add(jobs.map((job) => ({ ...job, announced: true }))));
+      outbox.announced.queued(jobs.map(({ identity }) => identity));
+    } catch {
+      // One that is not announced comes when its slot fires.
+      metrics.swallowed.inc({ reason: 'announce' });
+    }
   }
 
   /** What may follow at once. */

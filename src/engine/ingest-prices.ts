@@ -19,15 +19,30 @@ const FEED_LAG_MS = 5000;
  * matcher loses nothing, because the matcher has a cursor of its own.
  */
 export async function ingestPrices(stories: Stories, asOfMs: number, signal: AbortSignal): Promise<Outcome> {
-  const { db, market } = stories;
+  const { market } = stories;
   const toMs = stories.clock.now(asOfMs);
-  const before = await ingestCursor(db, market.provider);
-  const lagMs = market.openFeed ? FEED_LAG_MS : 0;
-  const covered = before !== null && before.watermarkMs >= asOfMs - lagMs;
-  const effects = covered ? [] : await store(stories, before?.watermarkMs || null, toMs, signal);
-  // Run late, it finds the market further on than it was asked for.
-  const behind = await spread(stories, effects, Math.max(toMs, before?.watermarkMs ?? 0), signal);
-  return covered && behind === 0 ? skipped('covered by a later ingest') : done({ ticks: effects.length > 0 });
+  const guessMs = guessed(stories, asOfMs);
+  const beforeMs = guessMs ?? (await ingestCursor(stories.db, market.provider))?.watermarkMs ?? 0;
+  const covered = beforeMs > 0 && beforeMs >= asOfMs - (market.openFeed ? FEED_LAG_MS : 0);
+  const effects = covered ? [] : await store(stories, beforeMs || null, toMs, signal);
+  if (effects === null && guessMs !== null) return ingestPrices(stories, asOfMs, signal);
+  // Run late, it finds the market further on than it was asked for. Another worker may have been faster: what it stored may overlap, and
+  // everything behind its watermark comes with the next slot.
+  const behind = await spread(stories, effects ?? [], Math.max(toMs, beforeMs), signal);
+  if (covered && behind === 0) return skipped('covered by a later ingest');
+  return done({ ticks: effects !== null && effects.length > 0 });
+}
+
+/** Where the last batch of a replay that this process stored came to. */
+const storedUntil = new WeakMap<object, number>();
+
+/**
+ * How far a replay has been ingested, if this process need not ask: whoever stores on a wrong guess is told, and it is forgotten. A guess that
+ * covers the slot is none, for the database may have forgotten what it says in a crash.
+ */
+function guessed({ db, market }: Stories, asOfMs: number): number | null {
+  const guessMs = market.extent === null ? undefined : storedUntil.get(db);
+  return guessMs !== undefined && guessMs < asOfMs ? guessMs : null;
 }
 
 /** Ingests what a feed heard. Again, late or out of order it changes nothing that it should not: rows are known by their keys. */
@@ -37,7 +52,7 @@ export async function ingestPushed(
   asOfMs: number,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const effects = await write(stories, ANY_WATERMARK, batch, signal);
+  const effects = (await write(stories, ANY_WATERMARK, batch, signal)) ?? [];
   await spread(stories, effects, Math.max(asOfMs, batch.watermarkMs), signal);
   return done({ ticks: batch.ticks.length });
 }
@@ -58,7 +73,13 @@ async function matchAndAnnounce(stories: Stories, asOfMs: number, signal: AbortS
   return followUps.length;
 }
 
-async function store(stories: Stories, fromMs: number | null, toMs: number, signal: AbortSignal): Promise<EffectRow[]> {
+/** Null when the provider's watermark is another one by now. */
+async function store(
+  stories: Stories,
+  fromMs: number | null,
+  toMs: number,
+  signal: AbortSignal,
+): Promise<EffectRow[] | null> {
   const batch = await crossing('call market.fetch', () => stories.market.fetch(fromMs, toMs, signal));
   return write(stories, fromMs, batch, signal);
 }
@@ -68,15 +89,18 @@ async function write(
   fromMs: number | null,
   batch: MarketBatch,
   signal: AbortSignal,
-): Promise<EffectRow[]> {
+): Promise<EffectRow[] | null> {
   const { db, market, metrics } = stories;
   signal.throwIfAborted();
   const effects = keysOf(stories, batch);
   const stored = await committed(stories, 'ingest-prices', () =>
     withPartitions(db, batch.ticks, () => storeBatch(db, market.provider, fromMs, batch, effects)),
   );
-  // Another worker was faster: what it stored may overlap, and everything behind its watermark comes with the next slot.
-  if (stored === null) return [];
+  if (stored === null) {
+    storedUntil.delete(db);
+    return null;
+  }
+  storedUntil.set(db, batch.watermarkMs);
   const { refused, repeated, late } = stored;
   const labels = { provider: market.provider };
   if (refused > 0) metrics.ticksRefused.inc(labels, refused);

@@ -31,18 +31,25 @@ export class Announced {
   readonly #waiting = new Map<string, Waiting>();
   /** The promises of the newest moment by their targets: a worker may take a job only after its slot has fired. */
   #fired: ReadonlyMap<string, number> = new Map();
+  /** Those of the newest announcement. */
+  #queued: ReadonlySet<string> = new Set();
 
   constructor(db: Queryable) {
     this.#looks = new Questions((questions) => look(db, questions));
   }
 
-  /** Says that these are promised now. Returns those that nobody waits for here: they have to reach their queue. */
+  /** Says that these are in their queues: their workers need not have taken them when their slot fires. */
+  queued(targets: readonly string[]): void {
+    this.#queued = new Set(targets);
+  }
+
+  /** Says that these are promised now. Returns those that were not announced and that nobody waits for here: they have to reach their queue. */
   release<T extends { readonly id: number; readonly target: string }>(fired: readonly T[]): T[] {
     this.#fired = new Map(fired.map(({ id, target }) => [target, id]));
     return fired.filter(({ id, target }) => {
       const waiting = this.#waiting.get(target);
       waiting?.go(id);
-      return waiting === undefined || waiting.stop.reason !== null;
+      return !this.#queued.has(target) && (waiting === undefined || waiting.stop.reason !== null);
     });
   }
 
