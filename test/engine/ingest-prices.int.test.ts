@@ -76,6 +76,33 @@ describe('a stretch of the market', () => {
     expect(events.filter(({ kind }) => kind === 'funding').map(({ tsMs }) => tsMs)).toEqual(Array(SYMBOLS).fill(T0));
   });
 
+  it('of a replay goes on where the last one ended, also where a crash has taken that back', async () => {
+    arena = await openQuick();
+    const told = saying(arena.stories, {});
+    const asked: (number | null)[] = [];
+    const replayed: Stories = {
+      ...told,
+      market: {
+        ...told.market,
+        extent: { startMs: T0 - MINUTE_MS, endMs: T0 + 10 * MINUTE_MS },
+        fetch: (fromMs, toMs, signal) => {
+          asked.push(fromMs);
+          return told.market.fetch(fromMs, toMs, signal);
+        },
+      },
+    };
+    await ingestPrices(replayed, T0, never);
+    await ingestPrices(replayed, T0 + MINUTE_MS, never);
+    await arena.db.query('DELETE FROM price_ticks WHERE ts_ms > $1', [T0]);
+    await arena.db.query('UPDATE ingest_cursors SET watermark_ms = $1', [T0]);
+    expect(await ingestPrices(replayed, T0 + 2 * MINUTE_MS, never)).toMatchObject({ kind: 'done' });
+    expect(asked).toEqual([null, T0, T0 + MINUTE_MS, T0]);
+    const { ticks } = await told.market.fetch(T0, T0 + 2 * MINUTE_MS);
+    expect(await count(arena.db, 'price_ticks')).toBe(SYMBOLS + ticks.length);
+    expect((await ingestCursor(arena.db, PROVIDER))?.watermarkMs).toBe(T0 + 2 * MINUTE_MS);
+    expect(await ingestPrices(replayed, T0 + 2 * MINUTE_MS, never)).toMatchObject({ kind: 'skipped' });
+  });
+
   it('is stored once: the job run again changes nothing', async () => {
     arena = await openQuick();
     await ingestPrices(arena.stories, T0, never);

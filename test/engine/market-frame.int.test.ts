@@ -161,6 +161,17 @@ describe('the frame of a slot', () => {
     expect((await building)?.frame).toMatchObject({ watermarkMs: T0, assets: { BTC: { price: 101 } } });
   });
 
+  it('of a replay is not built of what was read ahead of its prices', async () => {
+    const replayed = { ...arena.stories, clock: { ...arena.stories.clock, repeats: true } };
+    const read = counting(/FROM ingest_cursors w JOIN/);
+    const building = new FrameBuilder({ ...replayed, db: read.db }).frame(T0, never);
+    await until('the market to be read', async () => read.sent() === 1);
+    await sleep(100);
+    await told({ ticks: [tick('BTC', T0, 101)] });
+    expect((await building)?.frame).toMatchObject({ watermarkMs: T0, assets: { BTC: { price: 101 } } });
+    expect(read.sent()).toBe(2);
+  });
+
   it('of a live market that waits in vain is built on what is there, and what came too late is in the next one', async () => {
     await ingestPrices(arena.stories, T0, never);
     await arena.frames.frame(T0, never);

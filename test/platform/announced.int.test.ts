@@ -113,3 +113,48 @@ it('run once although their promise is offered again', async () => {
   await pause(100);
   expect(ran).toEqual(['a5']);
 });
+
+it('are not added again where they are known to be in their queue', async () => {
+  const fired = await fire('a6');
+  run.resources.outbox.announced.queued(fired.map(({ target }) => target));
+  expect(run.resources.outbox.announced.release(fired)).toEqual([]);
+  await announce('a6');
+  await eventually(() => expect(ran).toEqual(['a6']), 1000);
+});
+
+it('whose runs coalesce cover the promise that has fired, and none that comes later', async () => {
+  const effect = enqueueEffect('snapshot', { modelId: 'a7', slotMs: SLOT, asOfMs: SLOT });
+  let finish = () => {};
+  const first = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const snapshots = startWorker(
+    run.resources,
+    'snapshot',
+    async ({ modelId }) => {
+      ran.push(modelId);
+      if (ran.length === 1) await first;
+      return done();
+    },
+    1,
+  );
+  try {
+    await run.resources.queues.add([{ ...toEnqueue({ ...effect, attempts: 0 }), announced: true }]);
+    await pause(60);
+    const fired = await commit(run.resources.db, [effect]);
+    await clock(SLOT);
+    expect(run.resources.outbox.announced.release(fired)).toEqual([]);
+    await eventually(() => expect(ran).toEqual(['a7']), 1000);
+    const later = await commit(run.resources.db, [effect]);
+    finish();
+    await eventually(async () =>
+      expect((await outboxRows(run.resources.db)).map(({ id }) => id)).toEqual([later[0]?.id]),
+    );
+    await age(run.resources.db);
+    await run.resources.outbox.relay();
+    await eventually(() => expect(ran).toEqual(['a7', 'a7']), 5000);
+    await eventually(async () => expect(await outboxRows(run.resources.db)).toEqual([]));
+  } finally {
+    await snapshots.close(0);
+  }
+});

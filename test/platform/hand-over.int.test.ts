@@ -80,6 +80,18 @@ describe('the settlement of the last promised job', () => {
     expect(targets(await fired)).toEqual([slot('a', 1), slot('b', 1)]);
   });
 
+  it('does not ask whether it was the last while another job runs here', async () => {
+    await commit(db, [job('a'), job('b')]);
+    const handOver = new HandOver(db);
+    const fired = handOver.want(await nextMoment());
+    await handOver.during(() => handOver.settle([done('a'), done('b')]));
+    expect(await outboxTargets(db)).toEqual([]);
+    expect(await cursors()).toEqual([0, 0]);
+    await commit(db, [job('c')]);
+    await handOver.settle([done('c')]);
+    expect(targets(await fired)).toEqual([slot('a', 1), slot('b', 1)]);
+  });
+
   it('waits for what the job itself has promised, and for a promise of its identity that it did not cover', async () => {
     const [first] = await commit(db, [job('a')]);
     await commit(db, [job('a')]);
