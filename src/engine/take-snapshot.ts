@@ -27,8 +27,8 @@ export function takeSnapshot(stories: Stories, modelId: string, asOfMs: number):
 
 /**
  * Takes snapshots. Those of one moment share their statements: one reads what all of them are made of, one writes them all, unless the
- * ledger or the trader has changed in between. Such a one, the first of an hour (whose metrics are added) and one that trips a breaker
- * are taken by themselves, under the account's lock.
+ * ledger or the trader has changed in between, twice. Such a one, the first of an hour (whose metrics are added) and one that trips a
+ * breaker are taken by themselves, under the account's lock.
  */
 export class SnapshotTaker {
   readonly #stories: Stories;
