@@ -2,7 +2,7 @@
 
 import type { AlertMessage, AlertName, AlertState } from '../domain/alerts.ts';
 import type { Database, Queryable } from './database.ts';
-import { EFFECT_COLUMNS, type EffectRow } from './effects.ts';
+import { type EffectRow, insertListed } from './effects.ts';
 import { toJsonb } from './jsonb.ts';
 
 const COLUMNS = `alert, subject, state, episode, summary, since_ms AS "sinceMs", last_seen_ms AS "lastSeenMs", resolved_ms AS "resolvedMs", messages, messaged_ms AS "messagedMs"`;
@@ -40,10 +40,7 @@ export async function changeAlerts(
       target: targetOf(channel, message),
       payload: { channel, message },
     }));
-    return tx.query<EffectRow>(`SELECT ${EFFECT_COLUMNS} FROM add_effects($1::jsonb, $2)`, [
-      toJsonb(effects),
-      MESSAGE_LEASE_MS,
-    ]);
+    return tx.query<EffectRow>(insertListed('$1', '$2'), [toJsonb(effects), MESSAGE_LEASE_MS]);
   });
 }
 

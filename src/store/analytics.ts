@@ -3,7 +3,7 @@
 import type { Ladder, StoredAnalytics, Stretch, ValueChange } from '../domain/analytics-running.ts';
 import { CodedError } from '../errors.ts';
 import type { Queryable } from './database.ts';
-import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
+import { EFFECT_LEASE_MS, type EffectRow, insertListed, type NewEffect } from './effects.ts';
 import { toJsonb } from './jsonb.ts';
 
 export type AnalyticsState = {
@@ -155,7 +155,7 @@ export function saveAnalytics(tx: Queryable, save: AnalyticsSave, effects: reado
        INSERT INTO model_analytics (model_id, payload, server_time_ms, version, updated_at) SELECT $1, $8::jsonb, $9, $10, now() WHERE $8::jsonb IS NOT NULL
        ON CONFLICT (model_id) DO UPDATE SET payload = excluded.payload, server_time_ms = excluded.server_time_ms, version = excluded.version, updated_at = now()
      )
-     SELECT ${EFFECT_COLUMNS} FROM add_effects($11::jsonb, $12)`,
+     ${insertListed('$11', '$12')}`,
     [
       save.modelId,
       save.definition,

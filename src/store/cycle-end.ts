@@ -3,7 +3,7 @@
 import type { DecisionContext } from '../domain/decision.ts';
 import type { Queryable } from './database.ts';
 import { type CyclePatch, type Message, PATCH_COLUMNS, PATCH_SQL } from './decisions.ts';
-import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
+import { EFFECT_LEASE_MS, type EffectRow, effectsIn, insertEffects, type NewEffect } from './effects.ts';
 import { toJsonb } from './jsonb.ts';
 import type { Lease } from './leases.ts';
 
@@ -59,11 +59,9 @@ const FINISH = `WITH given AS MATERIALIZED (
     UPDATE positions p SET sl_oid = coalesce(a."slOid", p.sl_oid), tp_oid = coalesce(a."tpOid", p.tp_oid), updated_at = now()
     FROM record r CROSS JOIN LATERAL jsonb_to_recordset(r.attached) AS a(symbol text, "entryOid" bigint, "slOid" bigint, "tpOid" bigint)
     WHERE p.model_id = r."modelId" AND p.symbol = a.symbol AND p.status = 'open' AND (p.entry_oid = a."entryOid" OR p.entry_ts_ms < r."slotMs")
-  )
-  SELECT f.finished, e.* FROM (SELECT coalesce(array_agg(epoch || ' ' || "modelId"), '{}') AS finished FROM record) f
-  LEFT JOIN LATERAL (
-    SELECT ${EFFECT_COLUMNS} FROM add_effects((SELECT coalesce(jsonb_agg(one.effect ORDER BY "modelId", place), '[]') FROM record, jsonb_array_elements(record.effects) WITH ORDINALITY AS one(effect, place)), $2::int)
-  ) e ON TRUE`;
+  ),
+  promised AS (${insertEffects(`record, ${effectsIn('record.effects')}`, '"modelId", place', '$2::int')})
+  SELECT f.finished, e.* FROM (SELECT coalesce(array_agg(epoch || ' ' || "modelId"), '{}') AS finished FROM record) f LEFT JOIN promised e ON TRUE`;
 
 /**
  * The last step of cycles of different models: their records, the states of their traders, the conversations, stop and target orders on the

@@ -4,7 +4,7 @@ import type { Answer, DecisionContext } from '../domain/decision.ts';
 import type { Rejection } from '../domain/review.ts';
 import type { SizedOrder } from '../domain/sizing.ts';
 import type { Queryable } from './database.ts';
-import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
+import { EFFECT_LEASE_MS, type EffectRow, insertListed, type NewEffect } from './effects.ts';
 import { toJsonb } from './jsonb.ts';
 import { LEASE_MS, type Lease, leaseLost } from './leases.ts';
 
@@ -142,7 +142,7 @@ export function attachStops(
        UPDATE positions p SET sl_oid = a."slOid", updated_at = now() FROM jsonb_to_recordset($2::jsonb) AS a(symbol text, "slOid" bigint)
        WHERE p.model_id = $1 AND p.symbol = a.symbol AND p.status = 'open'
      )
-     SELECT ${EFFECT_COLUMNS} FROM add_effects($3::jsonb, $4)`,
+     ${insertListed('$3', '$4')}`,
     [modelId, toJsonb(stops), toJsonb(effects), EFFECT_LEASE_MS],
   );
 }

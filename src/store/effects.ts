@@ -55,10 +55,33 @@ const COLUMNS = 'id, kind, target, payload, attempts, created_at AS "createdAt"'
  */
 export const EFFECT_LEASE_MS = 5000;
 
-/** Columns of `add_effects(…)` for statements that write effects together with a change. */
-export const EFFECT_COLUMNS = COLUMNS;
+/**
+ * Inserts effects, as a statement or a part of a WITH, and returns their rows. They are born leased: whoever commits them drains them right
+ * after.
+ *
+ * @param rows what follows FROM: each of its rows has one as `effect`, JSONB
+ * @param order in which they get their ids, as SQL
+ * @param leaseMs as SQL
+ */
+export function insertEffects(rows: string, order: string, leaseMs: string): string {
+  return `INSERT INTO effects (kind, target, payload, version, ordinal, lease_until)
+    SELECT effect->>'kind', effect->>'target', coalesce(effect->'payload', '{}'::jsonb), coalesce((effect->>'version')::bigint, 0),
+      coalesce((effect->>'ordinal')::int, 0), clock_timestamp() + ${leaseMs} * interval '1 millisecond'
+    FROM ${rows} ORDER BY ${order}
+    RETURNING ${COLUMNS}`;
+}
 
-/** Adds effects in the caller's transaction. They are born leased: the caller drains them right after its commit. */
+/** The effects in a JSONB list, as rows with their place. */
+export function effectsIn(list: string): string {
+  return `jsonb_array_elements(${list}) WITH ORDINALITY AS listed(effect, place)`;
+}
+
+/** Those of a parameter, as rows of `insertEffects`. */
+export function insertListed(parameter: `$${number}`, leaseMs: `$${number}`): string {
+  return insertEffects(effectsIn(`${parameter}::jsonb`), 'place', `${leaseMs}::int`);
+}
+
+/** Adds effects in the caller's transaction; the caller drains them right after its commit. */
 export async function addEffects(
   tx: Queryable,
   effects: readonly NewEffect[],
@@ -67,7 +90,7 @@ export async function addEffects(
   if (effects.length === 0) return [];
   const rows = await tx.query<Omit<EffectRow, 'payload'>>(
     // In the order given; a payload may be long, and the caller has it.
-    `SELECT id, kind, target, attempts, created_at AS "createdAt" FROM add_effects($1::jsonb, $2) ORDER BY id`,
+    `WITH added AS (${insertListed('$1', '$2')}) SELECT id, kind, target, attempts, "createdAt" FROM added ORDER BY id`,
     [JSON.stringify(effects), leaseMs],
   );
   return rows.map((row, index) => {

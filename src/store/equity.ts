@@ -2,7 +2,7 @@
 
 import type { Standing } from '../domain/leaderboard.ts';
 import type { Queryable } from './database.ts';
-import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
+import { EFFECT_LEASE_MS, type EffectRow, insertListed, type NewEffect } from './effects.ts';
 import { toJsonb } from './jsonb.ts';
 
 /** An account with the sums of its trades and fills, USD; see the equity rule in `domain/ledger`. */
@@ -81,7 +81,7 @@ export function saveSnapshot(
     `WITH given AS (
        SELECT * FROM jsonb_to_record($1::jsonb) AS g("modelId" text, "tsMs" bigint, "equityUsd" float8, "realizedPnl" float8, "unrealizedPnl" float8, "cumPnlPct" float8,
          "sharpeRatio" float8, "marginUsed" float8, positions jsonb, "hourlyMarker" int, "minuteMarker" int)
-     ), saved AS (${STORE_SNAPSHOTS('given')}) SELECT ${EFFECT_COLUMNS} FROM add_effects($2::jsonb, $3::int)`,
+     ), saved AS (${STORE_SNAPSHOTS('given')}) ${insertListed('$2', '$3')}`,
     [toJsonb(snapshot), JSON.stringify(effects), EFFECT_LEASE_MS],
   );
 }

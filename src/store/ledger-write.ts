@@ -2,7 +2,7 @@
 
 import type { LedgerPosition, LedgerTrade } from '../domain/fill.ts';
 import type { Queryable } from './database.ts';
-import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
+import { EFFECT_LEASE_MS, type EffectRow, effectsIn, insertEffects, type NewEffect } from './effects.ts';
 import type { PositionPlan } from './ledger.ts';
 
 export type PositionWrite = LedgerPosition & PositionPlan;
@@ -90,9 +90,7 @@ const WRITE = `
       turnover_usd = turnover_usd + added.turnover, synced_seq = greatest(synced_seq, $7), updated_at = now()
     FROM added WHERE model_id = $1 RETURNING 1
   )
-  SELECT ${EFFECT_COLUMNS.split(', ')
-    .map((column) => `e.${column}`)
-    .join(', ')} FROM account, add_effects($8::jsonb, $9) e`;
+  ${insertEffects(`account, ${effectsIn('$8::jsonb')}`, 'place', '$9::int')}`;
 
 /**
  * Writes what some new fills (already added, in the same transaction) change: positions, trades, the account's sums and version,

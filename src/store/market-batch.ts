@@ -2,7 +2,7 @@
 
 import { CANDLE_INTERVAL, CANDLE_INTERVAL_MS, type MarketBatch, type Tick } from '../domain/market.ts';
 import type { Queryable } from './database.ts';
-import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
+import { EFFECT_LEASE_MS, type EffectRow, effectsIn, insertEffects, type NewEffect } from './effects.ts';
 import { RELAXED } from './relaxed.ts';
 
 /** A batch that belongs wherever the watermark is: what a feed heard comes in whatever order. */
@@ -203,6 +203,7 @@ const STORE = `WITH ${RELAXED},
     LEFT JOIN ${closeKnown(HOUR_MS)} hour ON TRUE
     LEFT JOIN ${closeKnown(4 * HOUR_MS)} four ON TRUE
     ON CONFLICT DO NOTHING
-  )
+  ),
+  promised AS (${insertEffects(`cursor, ${effectsIn('$19::jsonb')}`, 'place', '$20::int')})
   SELECT cursor.refused, (SELECT count(*) FROM ticks) - (SELECT count(*) FROM stored) AS repeated, late.n AS late, e.*
-  FROM cursor CROSS JOIN late LEFT JOIN LATERAL (SELECT ${EFFECT_COLUMNS} FROM add_effects($19::jsonb, $20::int)) e ON TRUE`;
+  FROM cursor CROSS JOIN late LEFT JOIN promised e ON TRUE`;

@@ -3,7 +3,7 @@
 import type { Asset, AssetContext, Candle } from '../domain/market.ts';
 import { CANDLE_INTERVAL, CANDLE_INTERVAL_MS } from '../domain/market.ts';
 import type { Queryable } from './database.ts';
-import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
+import { EFFECT_LEASE_MS, type EffectRow, insertListed, type NewEffect } from './effects.ts';
 
 /** Registers instruments, their symbols and their provider, with effects. Changed figures are updated. */
 export function saveAssets(
@@ -26,7 +26,7 @@ export function saveAssets(
      ON CONFLICT (provider, symbol) DO UPDATE SET base = excluded.base, quote = excluded.quote, precision = excluded.precision, size_decimals = excluded.size_decimals,
        max_leverage = excluded.max_leverage, only_isolated = excluded.only_isolated, is_active = excluded.is_active,
        asset_class = excluded.asset_class, tick_size = excluded.tick_size, sector = excluded.sector, updated_at = now()
-     ) SELECT ${EFFECT_COLUMNS} FROM add_effects($3::jsonb, $4::int)`,
+     ) ${insertListed('$3', '$4')}`,
     [provider, JSON.stringify(assets), JSON.stringify(effects), EFFECT_LEASE_MS],
   );
 }

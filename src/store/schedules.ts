@@ -4,11 +4,11 @@ import type { Database, Queryable } from './database.ts';
 import {
   COVERED,
   type Covered,
-  EFFECT_COLUMNS,
   EFFECT_LEASE_MS,
   type EffectRow,
   type EnqueueEffect,
   HOLDS_CLOCK,
+  insertEffects,
   ofCovered,
   SETTLE,
 } from './effects.ts';
@@ -88,10 +88,9 @@ const FIRE = `${SETTLE},
   ),
   clock AS (
     UPDATE runs SET market_now_ms = greatest(coalesce(market_now_ms, 0), $8::bigint) WHERE $8::bigint IS NOT NULL AND EXISTS (SELECT 1 FROM moved)
-  )
-  SELECT promised.busy, e.* FROM promised LEFT JOIN LATERAL (SELECT ${EFFECT_COLUMNS} FROM add_effects(
-    (SELECT coalesce(jsonb_agg(moved.effect ORDER BY moved.place), '[]'::jsonb) FROM moved), $9::int)
-    WHERE EXISTS (SELECT 1 FROM moved)) e ON TRUE`;
+  ),
+  fired AS (${insertEffects('moved', 'place', '$9::int')})
+  SELECT promised.busy, e.* FROM promised LEFT JOIN fired e ON TRUE`;
 
 /** What a replay believes when it fires: cursors only ever grow, so their sum says whether they are still those. */
 export type ReplayMoment = { readonly marketNowMs: number; readonly cursors: readonly Schedule[] };

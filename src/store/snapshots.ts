@@ -2,7 +2,7 @@
 
 import type { EquityWatch } from '../domain/breakers.ts';
 import type { Queryable } from './database.ts';
-import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow, type NewEffect } from './effects.ts';
+import { EFFECT_LEASE_MS, type EffectRow, insertEffects, type NewEffect } from './effects.ts';
 import { ACCOUNT_COLUMNS, type Account, type NewSnapshot, STORE_SNAPSHOTS } from './equity.ts';
 import { toJsonb } from './jsonb.ts';
 import { onePlan } from './one-plan.ts';
@@ -106,8 +106,6 @@ const WRITE = `WITH ${RELAXED},
   ),
   saved AS (
     ${STORE_SNAPSHOTS('sound')}
-  )
-  SELECT w.written, e.* FROM (SELECT coalesce(array_agg("modelId"), '{}') AS written FROM sound) w
-  LEFT JOIN LATERAL (
-    SELECT ${EFFECT_COLUMNS} FROM add_effects((SELECT coalesce(jsonb_agg(DISTINCT one.effect), '[]') FROM sound, jsonb_array_elements(sound.effects) AS one(effect)), $2::int)
-  ) e ON TRUE`;
+  ),
+  promised AS (${insertEffects('(SELECT DISTINCT effect FROM sound, jsonb_array_elements(sound.effects) AS effect) given', 'effect', '$2::int')})
+  SELECT w.written, e.* FROM (SELECT coalesce(array_agg("modelId"), '{}') AS written FROM sound) w LEFT JOIN promised e ON TRUE`;

@@ -4,7 +4,7 @@ import type { EquityWatch } from '../domain/breakers.ts';
 import { refresh } from '../domain/published-keys.ts';
 import { isHeld, type TraderStanding } from '../domain/trader-state.ts';
 import type { Database, Queryable } from './database.ts';
-import { EFFECT_COLUMNS, EFFECT_LEASE_MS, type EffectRow } from './effects.ts';
+import { EFFECT_LEASE_MS, type EffectRow, insertEffects } from './effects.ts';
 import { toJsonb } from './jsonb.ts';
 
 export type TraderRow = TraderStanding & {
@@ -75,12 +75,12 @@ export async function writeChanges(
     rearmed: note.rearm === true && before.heldSinceMs !== null && !isHeld(after.state),
     before: said(before),
     after: said(after),
-    effect: refresh('traderState', id).target,
+    key: refresh('traderState', id).target,
   }));
   return tx.query<EffectRow>(
     `WITH wanted AS (
        SELECT * FROM jsonb_to_recordset($1::jsonb) AS w(id text, state text, "resumesAs" text, "pauseUntilMs" bigint, reason text, "heldSinceMs" bigint,
-         rearmed boolean, before jsonb, after jsonb, effect text)
+         rearmed boolean, before jsonb, after jsonb, key text)
      ), changed AS (
        UPDATE trader_state t SET state = w.state, pause_until = to_timestamp(w."pauseUntilMs" / 1000.0), updated_at = now(),
          metadata = (CASE WHEN w.rearmed THEN t.metadata - 'breakers' ELSE t.metadata END - ARRAY['pausedFrom', 'reason', 'heldSinceMs'])
@@ -90,7 +90,7 @@ export async function writeChanges(
      ), logged AS (
        INSERT INTO audit_log (who, what, target, before, after) SELECT $2, $3, 'model:' || id, before, after FROM wanted
      )
-     SELECT ${EFFECT_COLUMNS} FROM add_effects((SELECT jsonb_agg(jsonb_build_object('kind', 'project', 'target', effect)) FROM wanted), $4)`,
+     ${insertEffects(`(SELECT id, jsonb_build_object('kind', 'project', 'target', key) AS effect FROM wanted) promised`, 'id', '$4::int')}`,
     [JSON.stringify(rows), note.who, note.what, EFFECT_LEASE_MS],
   );
 }

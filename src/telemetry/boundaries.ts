@@ -42,7 +42,7 @@ async function observed<T>(what: string, work: () => Promise<T>): Promise<T> {
 
 /** Statements that write; `FOR UPDATE` and `DO UPDATE SET` only look like it. Functions of the schema that write are named themselves. */
 const WRITES =
-  /\b(INSERT INTO|DELETE FROM|(?<!FOR |KEY |DO )UPDATE)\s+([a-z_]+)|\b(add_effects|refresh_views_nof0|ensure_tick_partitions|paper_match)\b/gi;
+  /\b(INSERT INTO|DELETE FROM|(?<!FOR |KEY |DO )UPDATE)\s+([a-z_]+)|\b(refresh_views_nof0|ensure_tick_partitions|paper_match)\b/gi;
 const SIGNS: Readonly<Record<string, string>> = { 'INSERT INTO': '+', 'DELETE FROM': '-', UPDATE: '~' };
 const written = new Map<string, readonly string[]>();
 
@@ -51,9 +51,7 @@ export function writesOf(sql: string): readonly string[] {
   let writes = written.get(sql);
   if (writes === undefined) {
     const found = [...sql.matchAll(WRITES)].map(([, verb, table, called]) =>
-      called === undefined
-        ? `${SIGNS[verb?.toUpperCase() ?? '']}${table}`
-        : called.toLowerCase().replace('add_effects', '+effects'),
+      called === undefined ? `${SIGNS[verb?.toUpperCase() ?? '']}${table}` : called.toLowerCase(),
     );
     writes = [...new Set(found)];
     written.set(sql, writes);

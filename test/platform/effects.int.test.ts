@@ -69,6 +69,16 @@ describe('the inline drain', () => {
     expect(await outboxRows(db)).toEqual([]);
   });
 
+  it('are written in the order they were given, leased by their writer, and come back whole', async () => {
+    const given = ['c', 'a', 'b'].map((modelId) => cycleOf(modelId));
+    const rows = await commit(resources.db, given);
+    expect(rows.map(({ kind, target, payload }) => ({ kind, target, payload }))).toEqual(given);
+    const stored = await resources.db.query(
+      'SELECT id, kind, target, payload, lease_until > clock_timestamp() AS leased FROM effects ORDER BY id',
+    );
+    expect(stored).toEqual(rows.map(({ id }, index) => ({ id, ...given[index], leased: true })));
+  });
+
   it('has nothing to do after a rollback', async () => {
     const { db } = resources;
     const failing = db.transaction(async (tx) => {

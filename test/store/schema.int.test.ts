@@ -32,7 +32,6 @@ const BEYOND_PRISMA = {
   ],
   sequences: ['projection_seq'],
   functions: [
-    'add_effects',
     'add_held',
     'ensure_tick_partitions',
     'keep_season',
@@ -349,13 +348,5 @@ describe('what the migrations add', () => {
         DAY,
       ]),
     ).rejects.toThrow(/duplicate key/);
-  });
-
-  it('returns effects in the order they were given, leased by their writer', async () => {
-    const rows = await database.query<{ target: string; leased: boolean }>(
-      `SELECT target, lease_until > clock_timestamp() AS leased FROM add_effects($1::jsonb, 5000)`,
-      [JSON.stringify(['c', 'a', 'b'].map((target) => ({ kind: 'project', target })))],
-    );
-    expect(rows).toEqual(['c', 'a', 'b'].map((target) => ({ target, leased: true })));
   });
 });
