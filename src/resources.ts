@@ -54,7 +54,7 @@ export type OpenOptions = {
 };
 
 /** A replay at full speed does hours of market time meanwhile. Kill it, and the relay refreshes what is left. */
-const REPLAY_GATHER_MS = 3000;
+const REPLAY_GATHER_MS = 2000;
 
 /** Everything a process of a run works with, except the market and the models: those come with `openStories`. */
 export type Resources = {

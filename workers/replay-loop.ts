@@ -192,7 +192,7 @@ function nextOf({ slotMs, due, cursors }: Moment): NextMoment {
   return { due, replay: { marketNowMs: slotMs, cursors } };
 }
 
-/** What works one job at a time has no place for one that waits, unless nothing but slots comes to it. */
+/** Where one job is worked at a time, one that waits would keep follow-ups out; what runs once a slot has none. */
 function mayBeAnnounced({ runs, concurrency }: JobContract): boolean {
   return runs === 'each' || concurrency === undefined;
 }

@@ -56,7 +56,7 @@ export abstract class ScheduleLoop {
     });
   }
 
-  /** Hands the jobs of slots that were fired to the queue, unless they wait in their workers already. */
+  /** Hands the jobs of slots that were fired to the queue, unless they were announced or wait in their workers already. */
   protected async begin(fired: readonly EffectRow[]): Promise<void> {
     const { metrics, outbox } = this.resources;
     for (const effect of fired) metrics.slotsFired.inc({ job: String(effect.payload.job) });

@@ -45,8 +45,13 @@ export async function computeAllAnalytics(stories: Stories, asOfMs: number, sign
     return updateModel(stories, id, stories.clock.now(asOfMs), keys, signal);
   };
   for (let first = 0; first < ids.length; first += AT_ONCE) {
-    const saved = await Promise.all(ids.slice(first, first + AT_ONCE).map(update));
-    effects.push(...saved.flatMap((rows) => rows ?? []));
+    const saved = await Promise.allSettled(ids.slice(first, first + AT_ONCE).map(update));
+    effects.push(...saved.flatMap((each) => (each.status === 'fulfilled' && each.value) || []));
+    const failed = saved.find((each) => each.status === 'rejected');
+    if (failed === undefined) continue;
+    // What the others have committed is theirs; the next attempt finds it counted.
+    await stories.drain(effects);
+    throw failed.reason;
   }
   await stories.drain(effects);
   return done({ models: ids.length });

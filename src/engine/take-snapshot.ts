@@ -16,6 +16,7 @@ import { judgeEquity, reportTrip, watchEquity } from './watch-equity.ts';
 const HOUR_MS = 3_600_000;
 /** How long a snapshot of a replay waits for prices that come again. */
 const FORGOTTEN_MS = 200;
+const FORGOTTEN = snoozed(FORGOTTEN_MS, 'a crash of the database took back the prices of this moment; they come again');
 
 /** A cycle that ends beside a snapshot has changed its trader once; a second time it is not worth another look. */
 const QUICK_TRIES = 2;
@@ -61,24 +62,23 @@ export class SnapshotTaker {
       this.#basis(modelId),
       stories.exchange.tellsHead ? this.#heads.ask(modelId) : null,
     ]);
-    if (stories.clock.repeats && basis.watermarkMs < asOfMs)
-      return snoozed(FORGOTTEN_MS, 'a crash of the database took back the prices of this moment; they come again');
+    const isForgotten = ({ watermarkMs }: SnapshotBasis) => stories.clock.repeats && watermarkMs < asOfMs;
+    if (isForgotten(basis)) return FORGOTTEN;
     // Run late, it finds the market further on than it was asked for: what it sees belongs to that moment.
-    const nowMs = Math.max(stories.clock.now(asOfMs), basis.watermarkMs);
+    const momentOf = ({ watermarkMs }: SnapshotBasis) => Math.max(stories.clock.now(asOfMs), watermarkMs);
     const follow = { snapshot: false };
     const complete = headSeq !== null && headSeq <= basis.syncedSeq;
-    const synced = complete ? null : await syncFillsBehind(stories, modelId, basis.syncedSeq, nowMs, follow);
+    const synced = complete ? null : await syncFillsBehind(stories, modelId, basis.syncedSeq, momentOf(basis), follow);
     const newFills = synced?.ingested.count ?? 0;
     let seen = (synced?.told ?? 0) === 0 ? basis : await this.#basis(modelId);
     for (let tries = 1; ; tries += 1) {
-      const write = this.#quick(seen, nowMs);
-      if (write === null) break;
+      if (isForgotten(seen)) return FORGOTTEN;
+      const write = tries > QUICK_TRIES ? null : this.#quick(seen, momentOf(seen));
+      if (write === null) return done({ equityUsd: await underLock(stories, modelId, momentOf(seen)), newFills });
       if (await committed(stories, 'snapshot', () => this.#writes.ask(write)))
         return done({ equityUsd: write.snapshot.equityUsd, newFills });
-      if (tries === QUICK_TRIES) break;
       seen = await this.#basis(modelId);
     }
-    return done({ equityUsd: await underLock(stories, modelId, nowMs), newFills });
   }
 
   async #basis(modelId: string): Promise<SnapshotBasis> {

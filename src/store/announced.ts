@@ -1,7 +1,7 @@
 /**
  * Jobs that were handed to their queue before their slot has fired. The queue's own way from a promise to a running job is a good part of
  * a moment of a replay; announced, the job waits in its worker when the slot fires. An announcement promises nothing: one that is lost, or
- * whose slot never fires, costs nobody anything, and one that came early does nothing before it is promised.
+ * whose slot never fires, costs nobody more than a few seconds, and one that came early does nothing before it is promised.
  */
 
 import type { Queryable } from './database.ts';
@@ -19,6 +19,8 @@ export type Word =
 /** How long a job waits without a word before the database is asked, and in a worker altogether: others may need its place. */
 const LOOK_MS = 50;
 const HELD_MS = 500;
+/** How long a word is good for a job that comes after it: a crash of the database may have taken it back since. */
+const WORD_MS = 200;
 
 /** A job that waits; it hears nothing any more once it has been told to stop. */
 type Waiting = { readonly go: (id: number) => void; readonly stop: Stoppable };
@@ -29,9 +31,10 @@ type Question = { readonly target: string; readonly slotMs: number };
 export class Announced {
   readonly #looks: Questions<Question, Word>;
   readonly #waiting = new Map<string, Waiting>();
-  /** The promises of the newest moment by their targets: a worker may take a job only after its slot has fired. */
-  #fired: ReadonlyMap<string, number> = new Map();
-  /** Those of the newest announcement. */
+  /** The promises of the newest moment whose jobs have not heard of it: a worker may take a job only after its slot has fired. */
+  readonly #fired = new Map<string, number>();
+  #firedAt = 0;
+  /** Targets of the newest announcement, until their slot fires. */
   #queued: ReadonlySet<string> = new Set();
 
   constructor(db: Queryable) {
@@ -45,12 +48,16 @@ export class Announced {
 
   /** Says that these are promised now. Returns those that were not announced and that nobody waits for here: they have to reach their queue. */
   release<T extends { readonly id: number; readonly target: string }>(fired: readonly T[]): T[] {
-    this.#fired = new Map(fired.map(({ id, target }) => [target, id]));
-    return fired.filter(({ id, target }) => {
+    this.#fired.clear();
+    this.#firedAt = Date.now();
+    const missing = fired.filter(({ id, target }) => {
       const waiting = this.#waiting.get(target);
-      waiting?.go(id);
+      if (waiting === undefined) this.#fired.set(target, id);
+      else waiting.go(id);
       return !this.#queued.has(target) && (waiting === undefined || waiting.stop.reason !== null);
     });
+    this.#queued = new Set();
+    return missing;
   }
 
   /** What has become of the slot (market ms) of an announced job. */
@@ -67,7 +74,9 @@ export class Announced {
   /** The job's promise, if it is said within a while that there is one. */
   #hears(target: string, stop: Stoppable): Promise<number | null> {
     const known = this.#fired.get(target);
-    if (known !== undefined) return Promise.resolve(known);
+    // Once: a job that comes back may have seen the database crash.
+    this.#fired.delete(target);
+    if (known !== undefined && Date.now() - this.#firedAt <= WORD_MS) return Promise.resolve(known);
     return new Promise((resolve) => {
       const end = (id: number | null) => {
         clearTimeout(timer);

@@ -107,5 +107,5 @@ const WRITE = `WITH ${RELAXED},
   saved AS (
     ${STORE_SNAPSHOTS('sound')}
   ),
-  promised AS (${insertEffects('(SELECT DISTINCT effect FROM sound, jsonb_array_elements(sound.effects) AS effect) given', 'effect', '$2::int')})
+  promised AS (${insertEffects('(SELECT DISTINCT effect FROM sound, jsonb_array_elements(sound.effects) AS effect) once', 'effect', '$2::int')})
   SELECT w.written, e.* FROM (SELECT coalesce(array_agg("modelId"), '{}') AS written FROM sound) w LEFT JOIN promised e ON TRUE`;

@@ -122,6 +122,19 @@ it('are not added again where they are known to be in their queue', async () => 
   await eventually(() => expect(ran).toEqual(['a6']), 1000);
 });
 
+it('are told once, and soon, that they have fired: a crash of the database may take it back', async () => {
+  const { announced } = run.resources.outbox;
+  const { target } = job('a8');
+  const ask = () => announced.wait(target, SLOT, { reason: null });
+  announced.queued([target]);
+  expect(announced.release([{ id: 7, target }])).toEqual([]);
+  expect(await ask()).toEqual({ kind: 'promised', ids: [7] });
+  expect(await ask()).toEqual({ kind: 'later' });
+  expect(announced.release([{ id: 8, target }])).toHaveLength(1);
+  await pause(300);
+  expect(await ask()).toEqual({ kind: 'later' });
+});
+
 it('whose runs coalesce cover the promise that has fired, and none that comes later', async () => {
   const effect = enqueueEffect('snapshot', { modelId: 'a7', slotMs: SLOT, asOfMs: SLOT });
   let finish = () => {};

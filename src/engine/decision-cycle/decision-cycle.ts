@@ -96,8 +96,11 @@ export class DecisionCycle {
     const { exchange, clock } = this.#stories;
     const { modelId, slotMs } = this.#cycle;
     if (exchange.tellsHead) {
-      // What the frame waited for may have been lost in a crash since; a replay must decide on the same every time.
-      if (ahead === null && clock.repeats) await this.#frames.settled(slotMs, this.#signal);
+      // What came before may have been lost in a crash and have come again since; a replay must decide on the same every time.
+      if (ahead === null && clock.repeats) {
+        await this.#frames.settled(slotMs, this.#signal);
+        this.#mayRemember = false;
+      }
       const state = ahead ?? (await exchange.accountState(modelId));
       if (this.#mayRemember && state.headSeq === this.#start.found.syncedSeq) return state;
     }
