@@ -39,19 +39,22 @@ function crashingBefore(pattern: RegExp, crash: () => Promise<void>): Database {
     },
   });
 }
-/** The arena's database, and how many statements of this kind it was sent. */
-function counting(pattern: RegExp): { readonly db: Database; readonly sent: () => number } {
-  let sent = 0;
-  const db = new Proxy(arena.db, {
+/** The arena's database, how many statements of this kind it was sent, and how many of them it has answered. */
+function counting(pattern: RegExp) {
+  let [sent, answered] = [0, 0];
+  const db: Database = new Proxy(arena.db, {
     get: (target, name) => {
       if (name !== 'query') return Reflect.get(target, name, target);
-      return (text: string, values?: unknown[]) => {
-        if (pattern.test(text)) sent += 1;
-        return target.query(text, values);
+      return async (text: string, values?: unknown[]) => {
+        const counts = pattern.test(text);
+        if (counts) sent += 1;
+        const rows = await target.query(text, values);
+        if (counts) answered += 1;
+        return rows;
       };
     },
   });
-  return { db, sent: () => sent };
+  return { db, sent: () => sent, answered: () => answered };
 }
 const forget = () => arena.db.query('DELETE FROM market_frames');
 const candle = (openTsMs: number, close: number): Candle => ({
@@ -165,8 +168,7 @@ describe('the frame of a slot', () => {
     const replayed = { ...arena.stories, clock: { ...arena.stories.clock, repeats: true } };
     const read = counting(/FROM ingest_cursors w JOIN/);
     const building = new FrameBuilder({ ...replayed, db: read.db }).frame(T0, never);
-    await until('the market to be read', async () => read.sent() === 1);
-    await sleep(100);
+    await until('the market to be read', async () => read.answered() === 1);
     await told({ ticks: [tick('BTC', T0, 101)] });
     expect((await building)?.frame).toMatchObject({ watermarkMs: T0, assets: { BTC: { price: 101 } } });
     expect(read.sent()).toBe(2);

@@ -153,7 +153,7 @@ it('whose runs coalesce cover the promise that has fired, and none that comes la
   );
   try {
     await run.resources.queues.add([{ ...toEnqueue({ ...effect, attempts: 0 }), announced: true }]);
-    await pause(60);
+    run.resources.outbox.announced.queued([effect.target]);
     const fired = await commit(run.resources.db, [effect]);
     await clock(SLOT);
     expect(run.resources.outbox.announced.release(fired)).toEqual([]);
