@@ -32,7 +32,10 @@ export type TestRun = {
   close(): Promise<void>;
 };
 
-export type TestRunOptions = Partial<Pick<RunRow, 'kind' | 'settings' | 'seed' | 'startMs' | 'endMs'>> & {
+/** `marketNowMs`: how far the slots of a replay have fired; a test that works slots itself lets it be the end. */
+export type TestRunOptions = Partial<
+  Pick<RunRow, 'kind' | 'settings' | 'seed' | 'startMs' | 'endMs' | 'marketNowMs'>
+> & {
   readonly servers?: Partial<TestServers>;
   readonly config?: Config;
   /** Folder of journal files; absent: none are written. */
@@ -67,6 +70,7 @@ export async function createRun(options: TestRunOptions = {}): Promise<TestRun> 
     startMs: options.startMs ?? null,
     endMs: options.endMs ?? null,
   });
+  if (options.marketNowMs !== undefined) await db.query('UPDATE runs SET market_now_ms = $1', [options.marketNowMs]);
   await db.close();
   const prefix = `test.${name}`;
   const journal = options.journalDir === undefined ? {} : { journalDir: options.journalDir };

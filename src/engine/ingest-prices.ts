@@ -7,12 +7,15 @@ import { addEffects, type EffectRow, type NewEffect } from '../store/effects.ts'
 import { ledgerHeads } from '../store/ledger.ts';
 import { ingestCursor } from '../store/market.ts';
 import { ANY_WATERMARK, storeBatch } from '../store/market-batch.ts';
+import { isUnfired } from '../store/runs.ts';
 import { withPartitions } from '../store/tick-partitions.ts';
 import { crossing } from '../telemetry/boundaries.ts';
-import { committed, done, type Outcome, type Stories, skipped } from './context.ts';
+import { committed, done, type Outcome, type Stories, skipped, snoozed } from './context.ts';
 
 /** A feed tells everything within a few seconds; while it does, nobody need ask. */
 const FEED_LAG_MS = 5000;
+/** How long the ingest of a slot waits that has to fire again. */
+const UNFIRED = snoozed(200, 'a crash of the database took back that this slot has fired; it fires again');
 
 /**
  * Ingests (watermark, asOfMs]. Run again it finds the watermark there and only does what was left: a crash between the commit and the
@@ -26,6 +29,7 @@ export async function ingestPrices(stories: Stories, asOfMs: number, signal: Abo
   const covered = beforeMs > 0 && beforeMs >= asOfMs - (market.openFeed ? FEED_LAG_MS : 0);
   const effects = covered ? [] : await store(stories, beforeMs || null, toMs, signal);
   if (effects === null && guessMs !== null) return ingestPrices(stories, asOfMs, signal);
+  if (effects === null && (await isUnfired(stories.db, toMs))) return UNFIRED;
   // Run late, it finds the market further on than it was asked for. Another worker may have been faster: what it stored may overlap, and
   // everything behind its watermark comes with the next slot.
   const behind = await spread(stories, effects ?? [], Math.max(toMs, beforeMs), signal);
@@ -73,7 +77,7 @@ async function matchAndAnnounce(stories: Stories, asOfMs: number, signal: AbortS
   return followUps.length;
 }
 
-/** Null when the provider's watermark is another one by now. */
+/** Null when it was not stored: the provider's watermark is another one by now, or the slot has to fire again. */
 async function store(
   stories: Stories,
   fromMs: number | null,

@@ -9,6 +9,7 @@ import { CodedError } from '../errors.ts';
 import { CandleReader } from '../store/candle-reader.ts';
 import { findFrame, keepFrame, type StoredFrame } from '../store/frames.ts';
 import { ingestCursor, type KnownAsset, marketAsOf } from '../store/market.ts';
+import { isUnfired } from '../store/runs.ts';
 import { outsideWork } from '../telemetry/work.ts';
 import type { Stories } from './context.ts';
 import { deskPackage } from './desk/desk-package.ts';
@@ -18,6 +19,9 @@ const WATERMARK_WAIT_MS = 3000;
 /** A replay's prices come for certain, however long a crash holds them up, and in every replay it decides on the same. */
 const REPLAYED_WAIT_MS = 120_000;
 const WATERMARK_POLL_MS = 25;
+/** After this long a replay asks whether the slot has to fire again. Then its prices come after jobs that need the place of this one. */
+const UNFIRED_LOOK_MS = 500;
+const UNFIRED_RETRY_MS = 200;
 const KEPT_FRAMES = 4;
 
 /** How far the prices are known, and how far stops and margins are worked through, Unix ms. */
@@ -165,16 +169,31 @@ export class FrameBuilder {
     return { assets: now.assets, history: candles.history, readMs };
   }
 
-  /** Waits for the slot's prices and for the matcher, a bounded time. `seen`: as it was read just now. Returns the watermark. */
+  /**
+   * Waits for the slot's prices and for the matcher, a bounded time. `seen`: as it was read just now. Returns the watermark. Throws
+   * NOF0_FRAME_MISSING where a crash took back that the slot has fired.
+   */
   async #awaitPrices(slotMs: number, seen: Reach, signal: AbortSignal): Promise<number> {
-    const deadline = Date.now() + (this.#stories.clock.repeats ? REPLAYED_WAIT_MS : WATERMARK_WAIT_MS);
+    const { repeats } = this.#stories.clock;
+    const beganMs = Date.now();
+    const deadline = beganMs + (repeats ? REPLAYED_WAIT_MS : WATERMARK_WAIT_MS);
     let reach = seen;
     // Who decides on these prices must find his stops and margins worked through up to them.
     while (Math.min(reach.watermarkMs, reach.matchedMs) < slotMs && Date.now() <= deadline) {
       await sleep(WATERMARK_POLL_MS, undefined, { signal });
+      if (repeats && Date.now() - beganMs > UNFIRED_LOOK_MS) await this.#assertFired(slotMs);
       reach = await this.#reach();
     }
     return reach.watermarkMs;
+  }
+
+  async #assertFired(slotMs: number): Promise<void> {
+    if (await isUnfired(this.#stories.db, slotMs))
+      throw new CodedError(
+        'NOF0_FRAME_MISSING',
+        `a crash of the database took back that slot ${new Date(slotMs).toISOString()} has fired; it fires again`,
+        { details: { retryAfterMs: UNFIRED_RETRY_MS } },
+      );
   }
 
   async #reach(): Promise<Reach> {

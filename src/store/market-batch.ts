@@ -22,7 +22,8 @@ export type StoredBatch = {
  * Stores what became known in (fromMs, watermark]: ticks and funding prints numbered in time order, candles, contexts, the newest price of
  * each symbol if newer. One statement, so a batch is there whole or not at all, and the provider's row orders all batches. Rows that are
  * there already change nothing; those of unknown symbols are refused. `effects` are written with it. Null when the provider's watermark
- * is no longer `fromMs` (nor `fromMs` ANY_WATERMARK): somebody else was faster.
+ * is no longer `fromMs` (nor `fromMs` ANY_WATERMARK): somebody else was faster. Null too beyond the clock of a replay: a crash of the
+ * database took back that the slot has fired, and slots before it may have to be worked again on what was known then.
  *
  * It need not reach the disk before the matcher goes on: the next commit that has to takes it there, and together with everything that
  * followed from it a lost batch is simply ingested again.
@@ -153,6 +154,7 @@ const STORE = `WITH ${RELAXED},
   cursor AS (
     UPDATE ingest_cursors c SET last_seq = c.last_seq + $4, watermark_ms = greatest(c.watermark_ms, $3), refused = c.refused + refused.n, updated_at = now()
     FROM refused, relaxed WHERE c.provider = $1 AND ($2::bigint = ${ANY_WATERMARK} OR c.watermark_ms = $2)
+      AND NOT EXISTS (SELECT 1 FROM runs WHERE market_now_ms < $3)
     RETURNING c.last_seq - $4 AS base, refused.n AS refused
   ),
   stored AS (

@@ -36,6 +36,12 @@ export async function readRun(db: Queryable): Promise<RunRow | null> {
   return rows[0] ?? null;
 }
 
+/** Whether the clock of a replay has not come to a slot: a crash of the database took back that it has fired, and it fires again. */
+export async function isUnfired(db: Queryable, slotMs: number): Promise<boolean> {
+  const run = await readRun(db);
+  return run?.state === 'running' && run.marketNowMs !== null && run.marketNowMs < slotMs;
+}
+
 /** Writes what the run is, once; the first process decides. Returns what stands there. */
 export async function declareRun(db: Queryable, run: Omit<RunRow, 'marketNowMs' | 'state'>): Promise<RunRow | null> {
   await db.query(

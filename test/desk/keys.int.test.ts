@@ -53,6 +53,7 @@ beforeAll(async () => {
     seed: 'nof0',
     startMs: session.openMs - 30 * MINUTE_MS,
     endMs: session.closeMs + 10 * MINUTE_MS,
+    marketNowMs: session.closeMs + 10 * MINUTE_MS,
   });
   const opened = await run.stories();
   ({ stories, frames } = opened);

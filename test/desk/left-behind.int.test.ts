@@ -38,6 +38,7 @@ beforeAll(async () => {
     seed: 'nof0',
     startMs: session.openMs - 30 * MINUTE_MS,
     endMs: session.closeMs,
+    marketNowMs: session.closeMs,
   });
   ({ stories, frames } = await run.stories());
   charts = new Charts(stories);

@@ -37,7 +37,7 @@ beforeEach(async () => {
   };
   run = await createRun({
     ...{ kind: 'equities', settings: { feed: 'synthetic', day: DAY }, seed: 'nof0' },
-    ...{ startMs: session.openMs - 1_800_000, endMs: session.closeMs },
+    ...{ startMs: session.openMs - 1_800_000, endMs: session.closeMs, marketNowMs: session.closeMs },
     config: arenaConfig({ equities: { trader } }, { DESK_KEY: 'k-of-the-desk' }),
   });
   ({ stories, frames } = await run.stories());

@@ -21,7 +21,8 @@ let stories: Stories;
 beforeAll(async () => {
   const startMs = session.openMs - 30 * MINUTE_MS;
   const settings = { feed: 'synthetic' as const, day: DAY };
-  run = await createRun({ kind: 'equities', settings, seed: 'nof0', startMs, endMs: session.closeMs });
+  const endMs = session.closeMs;
+  run = await createRun({ kind: 'equities', settings, seed: 'nof0', startMs, endMs, marketNowMs: endMs });
   ({ stories } = await run.stories());
   await registerArena(stories, run.resources.run, startMs);
 });

@@ -103,6 +103,22 @@ describe('a stretch of the market', () => {
     expect(await ingestPrices(replayed, T0 + 2 * MINUTE_MS, never)).toMatchObject({ kind: 'skipped' });
   });
 
+  it('beyond the clock of a replay waits until its slot has fired again', async () => {
+    arena = await openQuick();
+    const clock = (ms: number) => arena.db.query('UPDATE runs SET market_now_ms = $1', [ms]);
+    await clock(T0 + MINUTE_MS);
+    await ingestPrices(arena.stories, T0, never);
+    const before = await stored();
+    const early = await ingestPrices(arena.stories, T0 + 2 * MINUTE_MS, never);
+    expect(early).toMatchObject({ kind: 'snoozed', reason: expect.stringContaining('fires again') });
+    expect(await stored()).toEqual(before);
+    expect(await ingestPrices(arena.stories, T0 + MINUTE_MS, never)).toMatchObject({ kind: 'done' });
+    expect((await ingestCursor(arena.db, PROVIDER))?.watermarkMs).toBe(T0 + MINUTE_MS);
+    await clock(T0 + 2 * MINUTE_MS);
+    expect(await ingestPrices(arena.stories, T0 + 2 * MINUTE_MS, never)).toMatchObject({ kind: 'done' });
+    expect((await ingestCursor(arena.db, PROVIDER))?.watermarkMs).toBe(T0 + 2 * MINUTE_MS);
+  });
+
   it('is stored once: the job run again changes nothing', async () => {
     arena = await openQuick();
     await ingestPrices(arena.stories, T0, never);

@@ -164,6 +164,19 @@ describe('the frame of a slot', () => {
     expect((await building)?.frame).toMatchObject({ watermarkMs: T0, assets: { BTC: { price: 101 } } });
   });
 
+  it('of a replay does not wait in the place of a job for a slot that has to fire again', async () => {
+    await ingestPrices(arena.stories, T0, never);
+    await arena.db.query('UPDATE runs SET market_now_ms = $1', [T0]);
+    const frames = new FrameBuilder({ ...arena.stories, clock: { ...arena.stories.clock, repeats: true } });
+    await expect(frames.frame(T0 + MINUTE_MS, never)).rejects.toMatchObject({
+      code: 'NOF0_FRAME_MISSING',
+      details: { retryAfterMs: expect.any(Number) },
+    });
+    await arena.db.query('UPDATE runs SET market_now_ms = $1', [T0 + MINUTE_MS]);
+    await ingestPrices(arena.stories, T0 + MINUTE_MS, never);
+    expect((await frames.frame(T0 + MINUTE_MS, never))?.frame.watermarkMs).toBe(T0 + MINUTE_MS);
+  });
+
   it('of a replay is not built of what was read ahead of its prices', async () => {
     const replayed = { ...arena.stories, clock: { ...arena.stories.clock, repeats: true } };
     const read = counting(/FROM ingest_cursors w JOIN/);
