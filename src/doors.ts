@@ -4,10 +4,8 @@ import type { Config, MarketSettings } from './config.ts';
 import { pace } from './config.ts';
 import { CodedError } from './errors.ts';
 import type { Exchange } from './exchange/exchange.ts';
-import { HyperliquidExchange } from './exchange/hyperliquid/hyperliquid-exchange.ts';
-import { openingId } from './exchange/hyperliquid/ledger.ts';
 import { PaperExchange } from './exchange/paper/paper-exchange.ts';
-import { HyperliquidClient } from './hyperliquid/client.ts';
+import type { ClientOptions } from './hyperliquid/client.ts';
 import { PROVIDER, providerAddresses } from './hyperliquid/provider.ts';
 import { WEIGHT_FOR_ORDERS, WEIGHT_PER_MINUTE } from './hyperliquid/weights.ts';
 import { ALPACA, ALPACA_URL, AlpacaClient, type AlpacaKey } from './market/alpaca/client.ts';
@@ -100,11 +98,17 @@ function paperExchange(db: Database, market: MarketData, config: Config): Exchan
   return new PaperExchange(db, market.provider, config.arena.paper, market.book?.bind(market) ?? null);
 }
 
+/** What knows Hyperliquid is loaded here: most runs never go there, and its libraries are much of what a process loads. */
 async function hyperliquidDoors(resources: DoorNeeds): Promise<Doors> {
+  const [{ HyperliquidClient }, { HyperliquidExchange }, { openingId }] = await Promise.all([
+    import('./hyperliquid/client.ts'),
+    import('./exchange/hyperliquid/hyperliquid-exchange.ts'),
+    import('./exchange/hyperliquid/ledger.ts'),
+  ]);
   const { config, run, db, logger, metrics } = resources;
   const isLive = run.settings.trading === 'live';
   const live = isLive ? Object.entries(config.trading.accounts) : [];
-  const client = hyperliquidClient(resources);
+  const client = new HyperliquidClient(clientOptions(resources));
   const market = await openMarket({
     kind: 'hyperliquid',
     client,
@@ -135,16 +139,16 @@ async function hyperliquidDoors(resources: DoorNeeds): Promise<Doors> {
   return { market, exchange };
 }
 
-function hyperliquidClient({ config, queueRedis, keys, metrics, logger }: DoorNeeds): HyperliquidClient {
+function clientOptions({ config, queueRedis, keys, metrics, logger }: DoorNeeds): ClientOptions {
   const { network, apiUrl, wsUrl } = config.hyperliquid;
   const limit = { perMinute: WEIGHT_PER_MINUTE, reserved: WEIGHT_FOR_ORDERS };
-  return new HyperliquidClient({
+  return {
     addresses: providerAddresses(network, apiUrl, wsUrl),
     budget: new RateLimiter(queueRedis, keys.rateLimit(PROVIDER), limit),
     metrics,
     onRefused: (what, fault) =>
       logger.warn({ what, fault }, 'Hyperliquid said something of another shape; it is left out'),
-  });
+  };
 }
 
 /** What a market setting makes of a run. */

@@ -7,7 +7,8 @@ import { describe, expect, it } from 'vitest';
 
 const REPO = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 
-type Import = { readonly file: string; readonly to: string; readonly typeOnly: boolean };
+/** `later`: loaded when the line is reached, not with the file. */
+type Import = { readonly file: string; readonly to: string; readonly typeOnly: boolean; readonly later: boolean };
 
 /** What each room may import beside itself. `config`, `errors` and `telemetry` are judged by rules of their own. */
 const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
@@ -101,14 +102,14 @@ const DYNAMIC = /\bimport\(\s*'([^']+)'/g;
 
 function importsOf(file: string, text: string): Import[] {
   const found: Import[] = [];
-  const add = (specifier: string, typeOnly: boolean) => {
+  const add = (specifier: string, typeOnly: boolean, later = false) => {
     const to = specifier.startsWith('.') ? path.posix.join(path.posix.dirname(file), specifier) : specifier;
-    found.push({ file, to, typeOnly });
+    found.push({ file, to, typeOnly, later });
   };
   for (const [, type, names, specifier] of text.matchAll(STATEMENT))
     add(specifier ?? '', type !== undefined || onlyTypes(names ?? ''));
   for (const [, specifier] of text.matchAll(BARE)) add(specifier ?? '', false);
-  for (const [, specifier] of text.matchAll(DYNAMIC)) add(specifier ?? '', false);
+  for (const [, specifier] of text.matchAll(DYNAMIC)) add(specifier ?? '', false, true);
   return found;
 }
 
@@ -273,6 +274,17 @@ describe('who may use which library', () => {
     const code = (file: string) => (TEXT.get(file) ?? '').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
     expect(FILES.filter((file) => roomOf(file) === 'domain' && impure.test(code(file)))).toEqual([]);
   });
+});
+
+/** Libraries of what is opened on demand: a command that opens nothing of the kind is not kept waiting by them. */
+const ON_DEMAND = ['@nktkas/hyperliquid', 'micro-eth-signer', 'hono', '@hono/node-server', '@bull-board/api', 'ws'];
+
+it('loads with the command line no library of a server or an exchange', () => {
+  const loaded = new Set(['workers/cli.ts']);
+  const atOnce = IMPORTS.filter(({ typeOnly, later }) => !typeOnly && !later);
+  for (const from of loaded) for (const { file, to } of atOnce) if (file === from) loaded.add(to);
+  expect(loaded).toContain('src/http/server.ts');
+  expect([...loaded].filter((to) => ON_DEMAND.some((name) => isPackage(to, name)))).toEqual([]);
 });
 
 describe('importing a file of src', () => {

@@ -7,7 +7,6 @@ import pc from 'picocolors';
 import { ORIGINAL_ENDPOINTS, type OriginalEndpoint, rowsOf } from '../domain/original-api.ts';
 import { type Comparison, compareAnswers, type Difference } from '../domain/parity.ts';
 import { CodedError } from '../errors.ts';
-import { createApi } from '../http/api.ts';
 import { AnswerFiles } from '../import/answer-files.ts';
 import type { Resources } from '../resources.ts';
 import { badFlag, print, printJson, shorten, table } from './output.ts';
@@ -61,6 +60,7 @@ export async function compareAll(resources: Resources, dir: string): Promise<Che
 /** The whole answer, page by page where it comes in pages. Asked of the store, whatever readers get at the moment. */
 async function answerOf(resources: Resources, endpoint: OriginalEndpoint, inFiles: unknown): Promise<unknown> {
   const stored = { ...resources.config.readSource, sources: {} };
+  const { createApi } = await import('../http/api.ts');
   const api = createApi({ ...resources, config: { ...resources.config, readSource: stored } }, { host: '127.0.0.1' });
   const get = async (query: string): Promise<Record<string, unknown>> => {
     const answer = await api.request(`/api/${endpoint}${query}`);

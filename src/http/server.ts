@@ -1,13 +1,13 @@
-/** Listens for the HTTP application, or for the probes of a process that serves no API. */
+/**
+ * Listens for the HTTP application, or for the probes of a process that serves no API. Both are loaded when they are asked for: they and
+ * their libraries are much of what a command loads, and most commands serve nothing.
+ */
 
 import type { Server } from 'node:http';
-import { createAdaptorServer } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { CodedError, messageOf } from '../errors.ts';
 import type { Resources } from '../resources.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { assertReachable } from './access.ts';
-import { createApi, createProbes } from './api.ts';
 
 /** Of the API, when nobody has chosen one. */
 export const DEFAULT_PORT = 4280;
@@ -26,6 +26,7 @@ export async function startHttp(
   options: { readonly host: string; readonly port: number | null },
 ): Promise<HttpServer> {
   const { host, port } = options;
+  const [{ assertReachable }, { createApi }] = await Promise.all([import('./access.ts'), import('./api.ts')]);
   assertReachable(resources.config, host);
   const closing = new AbortController();
   const api = createApi(resources, { host, closing: closing.signal });
@@ -41,6 +42,7 @@ export async function startProbes(
   resources: Resources,
   options: { readonly host: string; readonly port: number },
 ): Promise<HttpServer> {
+  const { createProbes } = await import('./api.ts');
   return serve(createProbes(resources), resources.logger, { ...options, variable: 'NOF0_METRICS_PORT' });
 }
 
@@ -59,6 +61,7 @@ async function serve(
   address: Address,
   closing = new AbortController(),
 ): Promise<HttpServer> {
+  const { createAdaptorServer } = await import('@hono/node-server');
   const server = createAdaptorServer({ fetch }) as Server;
   await listenSomewhere(server, address);
   // A fault of one connection must not end the process.

@@ -5,7 +5,7 @@ import { AlpacaMarket, type AlpacaOptions } from './alpaca/alpaca-market.ts';
 import type { AlpacaClient } from './alpaca/client.ts';
 import { onlySymbols, syntheticEquities } from './equities/equity-market.ts';
 import { openRecording } from './equities/recording.ts';
-import { HyperliquidMarket, type HyperliquidMarketOptions } from './hyperliquid/hyperliquid-market.ts';
+import type { HyperliquidMarketOptions } from './hyperliquid/hyperliquid-market.ts';
 import type { MarketData } from './market-data.ts';
 import { openReplay } from './replay.ts';
 import { type SyntheticOptions, syntheticMarket } from './synthetic.ts';
@@ -27,7 +27,10 @@ export type EquitiesConfig = {
 
 /** The market of the configuration. Throws NOF0_MARKET_DATA when a replay folder cannot be used, with all its faults. */
 export async function openMarket(config: MarketConfig): Promise<MarketData> {
-  if (config.kind === 'hyperliquid') return new HyperliquidMarket(config.client, config);
+  if (config.kind === 'hyperliquid') {
+    const { HyperliquidMarket } = await import('./hyperliquid/hyperliquid-market.ts');
+    return new HyperliquidMarket(config.client, config);
+  }
   if (config.kind === 'alpaca') return new AlpacaMarket(config.client, config);
   if (config.kind === 'equities') {
     const whole = config.feed === 'csv' ? await openRecording(config.dir) : syntheticEquities(config.seed, config.day);
