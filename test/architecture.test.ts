@@ -227,7 +227,7 @@ describe('who may know whom', () => {
   });
 
   it('would see a circle', () => {
-    const edge = (file: string, to: string): Import => ({ file, to, typeOnly: false });
+    const edge = (file: string, to: string): Import => ({ file, to, typeOnly: false, later: false });
     expect(circles([edge('src/a.ts', 'src/b.ts'), edge('src/b.ts', 'src/c.ts'), edge('src/c.ts', 'src/a.ts')])).toEqual(
       ['src/a.ts → src/b.ts → src/c.ts → src/a.ts'],
     );
