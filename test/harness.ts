@@ -51,7 +51,7 @@ export function testConfig(env: Record<string, string> = {}): Config {
 export async function createRun(options: TestRunOptions = {}): Promise<TestRun> {
   const name = `t_${randomBytes(5).toString('hex')}`;
   const template = new URL(inject('databaseUrl'));
-  await admin(template, `CREATE DATABASE ${name} TEMPLATE ${TEMPLATE} STRATEGY FILE_COPY`);
+  await admin(template, `CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
   const url = new URL(template);
   url.pathname = `/${name}`;
   const servers: TestServers = {
