@@ -70,7 +70,7 @@ export async function createRun(options: TestRunOptions = {}): Promise<TestRun> 
     startMs: options.startMs ?? null,
     endMs: options.endMs ?? null,
   });
-  if (options.marketNowMs !== undefined) await db.query('UPDATE runs SET market_now_ms = $1', [options.marketNowMs]);
+  if (options.marketNowMs !== undefined) await setClock(db, options.marketNowMs);
   await db.close();
   const prefix = `test.${name}`;
   const journal = options.journalDir === undefined ? {} : { journalDir: options.journalDir };
@@ -88,6 +88,11 @@ export async function createRun(options: TestRunOptions = {}): Promise<TestRun> 
       await Promise.all([forget(servers.queueRedisUrl, prefix), forget(servers.cacheRedisUrl, prefix)]);
     },
   };
+}
+
+/** Lets the slots of a replay have fired up to here, or takes back that they have. */
+export async function setClock(db: Database, marketNowMs: number | null): Promise<void> {
+  await db.query('UPDATE runs SET market_now_ms = $1', [marketNowMs]);
 }
 
 async function admin(template: URL, statement: string): Promise<void> {

@@ -174,7 +174,7 @@ describe('processes that die', () => {
     expect(await pending()).toBe(1);
     await consume({ member: 'second' });
     await settled(2);
-    expect(await outcomes()).toMatchObject({ delivered: 1 });
+    await expect.poll(outcomes).toMatchObject({ delivered: 1 });
   });
 
   it('two members share the stream and post nothing twice', async () => {

@@ -3,6 +3,7 @@ import type { MarketBatch } from '../../src/domain/market.ts';
 import type { Stories } from '../../src/engine/context.ts';
 import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { candlesBetween, ingestCursor } from '../../src/store/market.ts';
+import { setClock } from '../harness.ts';
 import { type Arena, arenaConfig, count, feed, never, one, openTestArena, PROVIDER, T0, tick, until } from './arena.ts';
 import { withExchange } from './stand-ins.ts';
 
@@ -105,8 +106,7 @@ describe('a stretch of the market', () => {
 
   it('beyond the clock of a replay waits until its slot has fired again', async () => {
     arena = await openQuick();
-    const clock = (ms: number) => arena.db.query('UPDATE runs SET market_now_ms = $1', [ms]);
-    await clock(T0 + MINUTE_MS);
+    await setClock(arena.db, T0 + MINUTE_MS);
     await ingestPrices(arena.stories, T0, never);
     const before = await stored();
     const early = await ingestPrices(arena.stories, T0 + 2 * MINUTE_MS, never);
@@ -114,7 +114,7 @@ describe('a stretch of the market', () => {
     expect(await stored()).toEqual(before);
     expect(await ingestPrices(arena.stories, T0 + MINUTE_MS, never)).toMatchObject({ kind: 'done' });
     expect((await ingestCursor(arena.db, PROVIDER))?.watermarkMs).toBe(T0 + MINUTE_MS);
-    await clock(T0 + 2 * MINUTE_MS);
+    await setClock(arena.db, T0 + 2 * MINUTE_MS);
     expect(await ingestPrices(arena.stories, T0 + 2 * MINUTE_MS, never)).toMatchObject({ kind: 'done' });
     expect((await ingestCursor(arena.db, PROVIDER))?.watermarkMs).toBe(T0 + 2 * MINUTE_MS);
   });

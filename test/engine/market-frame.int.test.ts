@@ -5,6 +5,7 @@ import { ingestPrices } from '../../src/engine/ingest-prices.ts';
 import { FrameBuilder } from '../../src/engine/market-frame.ts';
 import type { Database } from '../../src/store/database.ts';
 import { ingestCursor } from '../../src/store/market.ts';
+import { setClock } from '../harness.ts';
 import { type Arena, arenaConfig, count, feed, never, openTestArena, PROVIDER, T0, tick, until } from './arena.ts';
 import { withExchange } from './stand-ins.ts';
 
@@ -166,13 +167,13 @@ describe('the frame of a slot', () => {
 
   it('of a replay does not wait in the place of a job for a slot that has to fire again', async () => {
     await ingestPrices(arena.stories, T0, never);
-    await arena.db.query('UPDATE runs SET market_now_ms = $1', [T0]);
+    await setClock(arena.db, T0);
     const frames = new FrameBuilder({ ...arena.stories, clock: { ...arena.stories.clock, repeats: true } });
     await expect(frames.frame(T0 + MINUTE_MS, never)).rejects.toMatchObject({
       code: 'NOF0_FRAME_MISSING',
       details: { retryAfterMs: expect.any(Number) },
     });
-    await arena.db.query('UPDATE runs SET market_now_ms = $1', [T0 + MINUTE_MS]);
+    await setClock(arena.db, T0 + MINUTE_MS);
     await ingestPrices(arena.stories, T0 + MINUTE_MS, never);
     expect((await frames.frame(T0 + MINUTE_MS, never))?.frame.watermarkMs).toBe(T0 + MINUTE_MS);
   });
